@@ -1,0 +1,1 @@
+"""What the user types: one thin module per command over the stages."""

@@ -1,0 +1,1 @@
+"""One schema per stage, presets and recipes as YAML; imports nothing heavy."""

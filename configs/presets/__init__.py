@@ -1,0 +1,1 @@
+"""Presets: YAML files with sizes for one situation (demo, large)."""

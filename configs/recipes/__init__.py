@@ -1,0 +1,1 @@
+"""Recipes: YAML files that pick one sampler, reward, advantage and loss each."""

@@ -1,0 +1,1 @@
+"""Shared room: the bundle format, its writer and its reader."""

@@ -1,0 +1,1 @@
+"""The built-in world: procedural videos, questions with exact answers, tiny models."""

@@ -1,0 +1,1 @@
+"""The shipped tiny models of the built-in world, as half-precision safetensors."""

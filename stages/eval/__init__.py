@@ -1,0 +1,1 @@
+"""Stage: benchmarks, evaluation loop, metrics."""

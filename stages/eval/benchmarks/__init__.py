@@ -1,0 +1,1 @@
+"""One benchmark a file: its published layout read as samples."""

@@ -1,0 +1,1 @@
+"""Stage: probe and decode videos in a child process, choose frames by presentation time."""

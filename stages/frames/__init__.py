@@ -1,0 +1,1 @@
+"""Shared room: the frame artefact, written by extract and read by score, variants and eval."""

@@ -1,0 +1,1 @@
+"""Stage: CLIP embeddings per video, importance per question."""

@@ -1,0 +1,1 @@
+"""Shared room: samples, datasets, prompt formats with their parsers, verifiers."""

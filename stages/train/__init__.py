@@ -1,0 +1,1 @@
+"""Stage: rollout, rewards, advantages, losses, loop, checkpoints."""

@@ -1,0 +1,1 @@
+"""Stage: materialises variant bundles from frames, importance and views."""

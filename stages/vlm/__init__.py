@@ -1,0 +1,1 @@
+"""Shared room: the policy model behind one small adapter per family."""
