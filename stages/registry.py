@@ -1,0 +1,29 @@
+"""Where each data stage lives: stages never import each other, they are reached by name through here."""
+
+from importlib import import_module
+from typing import cast
+
+from strive.stages.plan import DataStage
+
+STAGES = {
+    "extract": "strive.stages.extract.stage:STAGE",
+    "embed": "strive.stages.score.embed:STAGE",
+    "score": "strive.stages.score.stage:STAGE",
+    "variants": "strive.stages.variants.stage:STAGE",
+}
+UNITS = {"extract": "videos", "embed": "videos", "score": "questions", "variants": "samples"}
+COMMANDS = ("extract", "score", "variants", "train", "eval")
+
+
+def stage(name: str) -> DataStage:
+    """The stage object of that name; KeyError for a name that is not in `STAGES`."""
+    module, _, attribute = STAGES[name].partition(":")
+    return cast(DataStage, getattr(import_module(module), attribute))
+
+
+def chain(name: str) -> list[str]:
+    """The stage and everything upstream of it, first things first."""
+    order: list[str] = []
+    for before in stage(name).upstream:
+        order += [one for one in chain(before) if one not in order]
+    return [*order, name]
