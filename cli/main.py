@@ -1,0 +1,81 @@
+"""The entry point: runs the app and turns what escapes it into a message and an exit code."""
+
+import os
+import sys
+import traceback
+
+from strive.cli.output import print_json, printable
+from strive.configs.errors import StriveError, UsageError
+
+
+def main() -> None:
+    """Run the command line; always leaves by `sys.exit` with a code of the documented table."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line and return its exit code."""
+    from strive.cli.app import app
+
+    try:
+        code = app(args=arguments, standalone_mode=False)
+        sys.stdout.flush()
+        return int(code or 0)
+    except StriveError as error:
+        return tell(arguments, error, error.code)
+    except KeyboardInterrupt:
+        return tell(arguments, StriveError("stopped at once", "", "Run the same command again to continue."), 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as error:
+        if hasattr(error, "format_message"):
+            return usage(arguments, error)
+        if type(error).__name__ in ("Exit", "Abort"):
+            return int(getattr(error, "exit_code", 130))
+        return bug(arguments, error)
+
+
+def tell(arguments: list[str], error: StriveError, code: int) -> int:
+    """Show an error in its three parts; with --json as the object that every command prints."""
+    if "--json" in arguments:
+        fields = {**getattr(error, "fields", {}), "error": error.as_dict()}
+        print_json(command_of(arguments), "failed", fields, 0.0)
+        sys.stdout.flush()
+    lines = [f"error: {error.what}"]
+    lines += [f"  expected: {error.expected}"] if error.expected else []
+    lines += [f"  {error.do}"] if error.do else []
+    sys.stderr.write("\n".join(printable(line) for line in lines) + "\n")
+    if "-v" in arguments or "--verbose" in arguments:
+        traceback.print_exc()
+    return code
+
+
+def usage(arguments: list[str], error: Exception) -> int:
+    """A wrong command line, as Typer words it."""
+    if "--json" not in arguments:
+        error.show()  # type: ignore[attr-defined]
+        return 2
+    return tell(arguments, UsageError(error.format_message(), "a command line of --help", "See `strive --help`."), 2)  # type: ignore[attr-defined]
+
+
+def bug(arguments: list[str], error: Exception) -> int:
+    """An error of ours: one line, with the traceback in a log file (or on stderr with -v)."""
+    from strive.cache.store import default_root
+
+    log = default_root() / "logs" / "last-error.txt"
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        where = f"The traceback is in {log}; please report it with the output of `strive doctor`."
+    except OSError:
+        where = "Run again with -v for the traceback, and please report it with the output of `strive doctor`."
+    if "-v" in arguments or "--verbose" in arguments:
+        traceback.print_exception(error)
+    return tell([a for a in arguments if a not in ("-v", "--verbose")],
+                StriveError(f"unexpected {type(error).__name__}: {error}", "", where), 1)
+
+
+def command_of(arguments: list[str]) -> str:
+    """The command's name, for the JSON object."""
+    return next((a for a in arguments if not a.startswith("-")), "strive")

@@ -1,0 +1,98 @@
+"""What every command over stages does the same way: config, cache, samples, plan, summary, exit code."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from strive.cache.store import Store, default_root
+from strive.cli.options import Common
+from strive.cli.output import Output, duration
+from strive.configs.errors import UsageError
+from strive.configs.load import Resolved, load
+
+
+@dataclass
+class Session:
+    """A command's resolved config, its cache and its printer."""
+
+    command: str
+    options: Common
+    resolved: Resolved
+    store: Store
+    out: Output
+
+    def finish(
+        self, *, done: int = 0, cached: int = 0, failed: list[dict[str, str]] | None = None,
+        outputs: dict[str, Any] | None = None, lines: list[str] | None = None, fields: dict[str, Any] | None = None,
+    ) -> None:
+        """Print the result and leave with 0, or 3 when items failed."""
+        failed = failed or []
+        status = "ok" if not failed else ("partial" if done or cached else "failed")
+        body = {"done": done, "cached": cached, "failed": failed,
+                "outputs": {k: str(Path(v).resolve()) if isinstance(v, Path) else v for k, v in (outputs or {}).items()},
+                **(fields or {})}
+        self.out.result(body, status=status, lines=lines or [])
+        raise typer.Exit(3 if failed else 0)
+
+
+def open_session(command: str, options: Common, *, recipe: str | None = None, flags: dict[str, Any] | None = None) -> Session:
+    """Resolve the config, open the cache. Raises `UsageError` for config errors."""
+    resolved = load(preset=options.preset, recipe=recipe, config_files=options.config, sets=options.sets,
+                    flags={"train.seed": options.seed, **(flags or {})})
+    return Session(command, options, resolved, Store(options.cache_dir or default_root()), Output(command, options))
+
+
+def data_job(session: Session, data: Path, videos_dir: Path | None, follow_links: bool = False) -> Any:
+    """A `Job` for the samples of a dataset file; videos are resolved under `videos_dir` (default: the file's folder)."""
+    from strive.stages.plan import Job, VideoRef
+    from strive.stages.tasks.dataset import read_dataset, resolve_video
+
+    samples = read_dataset(data)[: session.options.limit]
+    folder = videos_dir or data.parent
+    paths = {s.video: resolve_video(s.video, folder, follow_links) for s in samples}
+    return Job(session.resolved.config, session.store, samples=samples, videos_dir=folder,
+               videos=[VideoRef(name, path) for name, path in paths.items()], reporter=session.out,
+               workers=session.options.workers or default_workers(), force=session.options.force)
+
+
+def default_workers() -> int:
+    """As many decoding children as cores, eight at most."""
+    import os
+
+    return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 8)
+
+
+def run_data_stage(session: Session, stage: str, job: Any, outputs: dict[str, Any] | None = None) -> None:
+    """Plan, then run a data stage and what it needs, then print the summary line and leave."""
+    from strive.stages import registry
+    from strive.stages.runner import plan_stage, run_chain
+
+    names = registry.chain(stage)
+    plans = [plan_stage(name, job) for name in names]
+    session.out.plan([plan.line() for plan in plans])
+    if session.options.dry_run:
+        session.finish(cached=len(plans[-1].cached), outputs=outputs, lines=[plan.line() for plan in plans],
+                       fields={"plan": {p.stage: {"total": p.total, "cached": len(p.cached), "todo": len(p.todo),
+                                                  "waiting": len(p.waiting), "blocked": len(p.blocked)} for p in plans}})
+    if not plans[-1].total:
+        raise UsageError(f"{stage}: nothing given", "at least one video or sample", f"See `strive {stage} --help`.")
+    outcome = run_chain(stage, job)[stage]
+    session.finish(done=outcome.done, cached=outcome.cached, failed=outcome.failed, outputs=outputs,
+                   lines=[summary(stage, outcome)])
+
+
+def summary(stage: str, outcome: Any) -> str:
+    """The one line of truth at the end."""
+    if not outcome.done and not outcome.failed:
+        return f"{stage}: nothing to do: all {outcome.cached} are there. Use --force to redo."
+    parts = [f"{outcome.done} done"] + ([f"{outcome.cached} cached"] if outcome.cached else [])
+    if outcome.failed:
+        reasons: dict[str, int] = {}
+        for one in outcome.failed:
+            reasons[one["reason"]] = reasons.get(one["reason"], 0) + 1
+        shown = "; ".join(f"{count} {reason}" for reason, count in list(reasons.items())[:3])
+        parts.append(f"{len(outcome.failed)} failed ({shown})")
+    tail = f" See: strive status {stage} --failed" if outcome.failed else ""
+    return f"{stage}: {', '.join(parts)} in {duration(outcome.seconds)}.{tail}"
