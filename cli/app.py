@@ -29,6 +29,7 @@ app = typer.Typer(
     help="Reinforcement learning for video question answering over structured spatiotemporal variants.",
     epilog="Start here: strive demo --out demo",
     no_args_is_help=True,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
