@@ -1,1 +1,1 @@
-"""Shared room: samplers (which frames), operators (what is done to them) and the guard."""
+"""Shared room: which frames a variant shows (samplers), what is done to them (operators, guard)."""

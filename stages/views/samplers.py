@@ -1,0 +1,30 @@
+"""The samplers by name. To add one: a file with one function of the `Sampler` signature, and a line here.
+
+A sampler gets scores z [N] (z-scored, finite), a budget k, a generator of its own and the parameters, and returns
+exactly min(k, N) sorted unique int64 indices.
+"""
+
+from strive.configs.errors import UsageError
+from strive.stages.views.binmax import binmax
+from strive.stages.views.gumbel import gumbel, strat_gumbel
+from strive.stages.views.selection import Sampler, SamplerParams
+from strive.stages.views.topk import topk
+from strive.stages.views.uniform import uniform, uniform_indices
+
+SAMPLERS: dict[str, Sampler] = {
+    "uniform": uniform,
+    "topk": topk,
+    "binmax": binmax,
+    "gumbel": gumbel,
+    "strat_gumbel": strat_gumbel,
+}
+
+__all__ = ["SAMPLERS", "Sampler", "SamplerParams", "sampler", "uniform_indices"]
+
+
+def sampler(name: str) -> Sampler:
+    """The sampler of that name; `UsageError` listing the names when there is none."""
+    if name not in SAMPLERS:
+        raise UsageError(f"variants.sampler: unknown sampler {name!r}", f"one of {', '.join(sorted(SAMPLERS))}",
+                         "Set variants.sampler to one of these.")
+    return SAMPLERS[name]

@@ -1,0 +1,67 @@
+"""What the guard reads out of questions."""
+
+import pytest
+from strive.stages.tasks.sample import Question
+from strive.stages.views.guard import evidence, topics, veto
+from strive.stages.views.operators import OPERATORS
+
+
+def ask(text: str, *options: str, question_type: str = "open") -> Question:
+    return Question("q", "v.mp4", text, options or None, question_type)
+
+
+@pytest.mark.parametrize(("text", "topic"), [
+    ("How many people enter the room?", "counting"),
+    ("How many times does the dog jump?", "repetition"),
+    ("What is on the left of the table?", "position"),
+    ("Where is the cat?", "position"),
+    ("Which way does the comet fly?", "direction"),
+    ("Is the wheel turning clockwise?", "direction"),
+    ("What colour is the disc?", "colour"),
+    ("What happens after the man sits down?", "order"),
+    ("What does the sign say?", "text"),
+    ("Is the car going fast?", "speed"),
+    ("What else is in the scene?", "scene"),
+    ("How far is the chair from the door in meters?", "distance"),
+    ("屏幕上有多少人？", "unreadable"),
+])
+def test_a_question_is_tagged_by_its_words(text: str, topic: str) -> None:
+    assert topic in topics(ask(text))
+
+
+@pytest.mark.parametrize(("text", "options"), [
+    ("What colour is the small spot on the plate?", ()),
+    ("Which white shape appears first?", ()),
+    ("A comet crosses the picture. Where is it heading?", ()),
+    ("Which way does the comet fly?", ("left", "right", "up", "down")),
+    ("What happens right after the goal?", ("He cheers", "He left the pitch")),
+    ("What is the person holding?", ("a cup", "a book")),
+])
+def test_the_crop_is_allowed_where_it_cannot_change_the_answer(text: str, options: tuple[str, ...]) -> None:
+    assert veto(OPERATORS["salient_crop"], evidence(ask(text, *options))) is None
+
+
+@pytest.mark.parametrize(("text", "options"), [
+    ("How many dots are on the card?", ()),
+    ("Where does the ball appear?", ("left", "right")),
+    ("What is shown?", ("A cat on the left", "A cat on the right")),
+    ("How far away is the tree?", ()),
+    ("Сколько людей в кадре?", ()),
+])
+def test_the_crop_is_vetoed_with_the_words_that_made_it_unsafe(text: str, options: tuple[str, ...]) -> None:
+    refused = veto(OPERATORS["salient_crop"], evidence(ask(text, *options)))
+    assert refused is not None and refused["operator"] == "salient_crop"
+    assert refused["topic"] in refused["reason"]
+
+
+def test_boxes_are_positions_whatever_the_words() -> None:
+    assert "position" in topics(ask("Find the dog.", question_type="box"))
+
+
+def test_words_inside_words_do_not_count() -> None:
+    assert topics(ask("Is the copyright holder hired upstream?")) == set()
+
+
+def test_the_order_of_options_does_not_matter() -> None:
+    one, two = ask("What is it?", "left", "blue"), ask("What is it?", "blue", "left")
+    assert topics(one) == topics(two) == {"position", "direction", "colour"}
