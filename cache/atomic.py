@@ -1,0 +1,122 @@
+"""The only way bytes reach the disk: a target is the old bytes or the new bytes, never half of them.
+
+A file is written under a temporary name beside its target, synced, renamed, and its folder synced. A folder is built
+the same way with `manifest.json` written last.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from strive.cache import disk, fault
+from strive.cache.ledger import append_line, read_jsonl
+from strive.cache.sweep import TEMPORARY, temporary_in
+from strive.cache.sync import chunks_of, make_folder, sync_folder, write_file
+
+__all__ = [
+    "MANIFEST", "append_line", "check_name", "json_bytes", "publish_folder", "read_jsonl", "remove_folder",
+    "write_bytes", "write_json",
+]
+
+MANIFEST = "manifest.json"
+
+
+def write_bytes(path: Path, data: bytes, workshop: Path | None = None) -> None:
+    """Put `data` at `path`, replacing what was there.
+
+    The temporary name lies in `workshop` (same file system; default: the target's folder). Raises MissingError when
+    there is no space or no permission, OSError for other faults; the old file is untouched in both cases.
+    """
+    with disk.explained(path, len(data)):
+        make_folder(path.parent)
+        temporary = temporary_in(workshop or path.parent)
+        try:
+            write_file(temporary, [data], 0o666)
+            fault.point()
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+
+
+def write_json(path: Path, value: Any, workshop: Path | None = None) -> None:
+    """Put `value` at `path` as JSON: sorted keys, indent 1, newline at the end; NaN is refused (ValueError)."""
+    write_bytes(path, json_bytes(value), workshop)
+
+
+def json_bytes(value: Any) -> bytes:
+    """The bytes `write_json` writes."""
+    text = json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
+    return (text + "\n").encode("utf-8", "surrogatepass")
+
+
+def publish_folder(
+    target: Path, files: Mapping[str, bytes | Path], manifest: dict[str, Any], workshop: Path | None = None
+) -> dict[str, Any]:
+    """Make the folder `target` appear with all of `files` and, written last, `manifest.json`.
+
+    `files` maps relative names (may contain "/") to bytes or to a file to copy. The manifest gets `outputs`, a sorted
+    list of {path, bytes, digest}, and is returned. Raises OSError (ENOTEMPTY or EEXIST) when `target` is already a
+    filled folder, ValueError for a name that leaves the folder, MissingError when there is no space or no permission.
+    """
+    names = sorted(check_name(name) for name in files)
+    if MANIFEST in names:
+        raise ValueError(f"{MANIFEST} is written by publish_folder itself")
+    needed = sum(source.stat().st_size if isinstance(source, Path) else len(source) for source in files.values())
+    with disk.explained(target, needed):
+        make_folder(target.parent)
+        temporary = temporary_in(workshop or target.parent)
+        try:
+            filled = _fill(temporary, {name: files[name] for name in names}, manifest)
+            fault.point()
+            os.rename(temporary, target)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+        sync_folder(target.parent)
+    return filled
+
+
+def remove_folder(path: Path, workshop: Path | None = None) -> None:
+    """Make a folder vanish at once: renamed to a temporary name first, so that no reader sees half of it."""
+    with disk.explained(path):
+        temporary = temporary_in(workshop or path.parent)
+        fault.point()
+        try:
+            os.rename(path, temporary)
+        except FileNotFoundError:
+            return
+        sync_folder(path.parent)
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_name(name: str) -> str:
+    """The name itself when it is relative and stays inside its folder; ValueError otherwise."""
+    parts = PurePosixPath(name).parts
+    bad = not parts or name != "/".join(parts) or name.startswith("/") or "\\" in name or "\0" in name
+    if bad or any(part == ".." or ":" in part or part.startswith(TEMPORARY) for part in parts):
+        raise ValueError(f"not a name inside a folder: {name!r}")
+    return name
+
+
+def _fill(folder: Path, files: Mapping[str, bytes | Path], manifest: dict[str, Any]) -> dict[str, Any]:
+    """Write the files, sync the folders, then write the manifest: it never exists without its data."""
+    fault.point()
+    folder.mkdir()
+    outputs, folders = [], {folder}
+    for name, source in files.items():
+        place = folder / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        folders.update(folder / parent for parent in Path(name).parents)
+        size, digest = write_file(place, chunks_of(source), 0o444)
+        outputs.append({"path": name, "bytes": size, "digest": digest})
+    for made in sorted(folders, reverse=True):
+        sync_folder(made)
+    filled = {**manifest, "outputs": outputs}
+    write_file(folder / MANIFEST, [json_bytes(filled)], 0o444)
+    sync_folder(folder)
+    return filled

@@ -1,0 +1,162 @@
+"""The cache folder: artefacts found by key, made by one writer at a time, visible only when complete.
+
+    <root>/<stage>/<key[:2]>/<key>/manifest.json + files      artefacts
+    <root>/<stage>/.tmp-*                                     being written, or left by the dead and swept
+    <root>/index/<group>/..                                   small records (index.py)
+    <root>/locks/<stage>-<key>.lock                           held keys
+"""
+
+import errno
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from strive.cache import atomic, disk, lock, manifest, sweep, sync
+from strive.cache.artefact import Artefact
+from strive.cache.index import Index
+from strive.cache.key import KEY, STAGE, check_key, check_stage
+
+__all__ = ["Artefact", "Store", "default_root"]
+
+_RESERVED = ("index", "locks")
+_USED_EVERY_S = 3600.0
+
+
+def default_root() -> Path:
+    """STRIVE_CACHE_DIR, else $XDG_CACHE_HOME/strive, else ~/.cache/strive."""
+    if named := os.environ.get("STRIVE_CACHE_DIR"):
+        return Path(named).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "strive"
+
+
+class Store:
+    """Artefacts and records under `root`, which need not exist yet. Opening it sweeps what dead writers left."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+        self.index = Index(self.root / "index")
+        for folder in (*self._stage_folders(), self.root / "index"):
+            sweep.sweep(folder)
+
+    def find(self, stage: str, key: str) -> Artefact | None:
+        """The artefact when it is complete (manifest of this key, all sizes right), else None.
+
+        Marks it as used, for gc. Raises VerificationError only for one that a newer strive made.
+        """
+        found = self._look(self._place(stage, key))
+        if found is not None:
+            _mark_used(found.path)
+        return found
+
+    @contextmanager
+    def claim(
+        self, stage: str, key: str, timeout_s: float = 3600, on_wait: Callable[[str], None] | None = None
+    ) -> Iterator[Artefact | None]:
+        """Be the only writer of a key; yields what another writer finished meanwhile, or None: then make it."""
+        with lock.hold(self.lock_path(stage, key), timeout_s, on_wait):
+            yield self.find(stage, key)
+
+    def publish(
+        self, stage: str, key: str, files: Mapping[str, bytes], provenance: Mapping[str, Any]
+    ) -> Artefact:
+        """Make the artefact appear, complete; an intact one that is already there is returned unchanged.
+
+        `provenance` is described at `manifest.build`. Raises MissingError when there is no space or no permission.
+        """
+        place = self._place(stage, key)
+        existing = self._look(place)
+        if existing is not None and not existing.damage():
+            return existing
+        disk.require(self.root, sum(len(data) for data in files.values()))
+        sync.make_folder(self.root / stage)
+        if place.exists():
+            atomic.remove_folder(place, self.root / stage)
+        try:
+            filled = atomic.publish_folder(place, files, manifest.build(stage, key, provenance), self.root / stage)
+        except OSError as error:
+            return self._published_by_another(place, error)
+        return Artefact(stage, key, place, filled)
+
+    def drop(self, stage: str, key: str) -> None:
+        """Remove an artefact at once; readers that have a file open finish undisturbed."""
+        place = self._place(stage, key)
+        if place.exists():
+            atomic.remove_folder(place, self.root / stage)
+
+    def entries(self, stage: str | None = None) -> Iterator[Artefact]:
+        """All complete artefacts of one stage or of all, sorted by stage and key."""
+        for _stage, _key, place in self.places(stage):
+            found = self._look(place)
+            if found is not None:
+                yield found
+
+    def places(self, stage: str | None = None) -> Iterator[tuple[str, str, Path]]:
+        """(stage, key, folder) of everything that has an artefact's name, complete or not."""
+        folders = [self.root / check_stage(stage)] if stage is not None else self._stage_folders()
+        for folder in folders:
+            for place in sorted(folder.glob("[0-9a-f][0-9a-f]/*")):
+                if KEY.fullmatch(place.name):
+                    yield folder.name, place.name, place
+
+    def video_digest(self, path: Path) -> str:
+        """The digest of a file's bytes, remembered: see `Index.file_digest`."""
+        return self.index.file_digest(path)
+
+    def folder_digest(self, path: Path, patterns: tuple[str, ...] = ("*",)) -> str:
+        """The digest of a folder's names and bytes (model weights), each file's remembered."""
+        return self.index.folder_digest(path, patterns)
+
+    def remember(self, name: str, value: dict[str, Any]) -> None:
+        """Keep a small record; the part of `name` before "/" is its group."""
+        self.index.remember(name, value)
+
+    def recall(self, name: str) -> dict[str, Any] | None:
+        """The record last kept under `name`, or None."""
+        return self.index.recall(name)
+
+    def require_space(self, size_bytes: int) -> None:
+        """Raise MissingError, before any work, when `size_bytes` do not fit or the cache cannot be written."""
+        disk.require(self.root, size_bytes)
+
+    def lock_path(self, stage: str, key: str) -> Path:
+        """The lock file of a key."""
+        return self.root / "locks" / f"{check_stage(stage)}-{check_key(key)}.lock"
+
+    def _place(self, stage: str, key: str) -> Path:
+        if stage in _RESERVED:
+            raise ValueError(f"not a stage name: {stage!r}")
+        return self.root / check_stage(stage) / check_key(key)[:2] / key
+
+    def _look(self, place: Path) -> Artefact | None:
+        """The artefact at `place` when its manifest is of that very key and stage and the sizes are right."""
+        found = manifest.read(place)
+        if found is None or (found.get("stage"), found.get("key")) != (place.parent.parent.name, place.name):
+            return None
+        return Artefact(found["stage"], place.name, place, found) if manifest.is_complete(place, found) else None
+
+    def _stage_folders(self) -> list[Path]:
+        try:
+            names = sorted(entry.name for entry in os.scandir(self.root) if entry.is_dir())
+        except OSError:
+            return []
+        return [self.root / name for name in names if STAGE.fullmatch(name) and name not in _RESERVED]
+
+    def _published_by_another(self, place: Path, error: OSError) -> Artefact:
+        """Two writers without a claim: the first one's artefact counts."""
+        existing = self._look(place) if error.errno in (errno.ENOTEMPTY, errno.EEXIST) else None
+        if existing is None:
+            raise error
+        return existing
+
+
+def _mark_used(folder: Path) -> None:
+    """The folder's time says when it was last wanted; a cache that cannot be written is not marked."""
+    try:
+        if time.time() - folder.stat().st_mtime > _USED_EVERY_S:
+            os.utime(folder)
+    except OSError:
+        return
