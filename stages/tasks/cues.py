@@ -1,0 +1,79 @@
+"""The words by which people affirm or reject an option letter: patterns for the text left and right of the letter."""
+
+import re
+
+NOUN = r"(?:answer|option|choice|solution|response|selection|pick|letter|antwort|lösung|réponse|respuesta|答案|选项|选择)"
+COPULA = (
+    r"(?:is|was|are|'s|(?:would|will|should|must|has to|can only|could only|seems to|appears to|might|may|could) be|"
+    r"ist|lautet|est|es|是|为|应该是|应为|应是|:|=|->|=>|→|⇒|-)"
+)
+SOFT = (  # words that may stand between the cue and the letter
+    r"(?:\s|:|,|\"|'|the|option|choice|letter|answer|number|indeed|clearly|most|likely|probably|definitely|simply|"
+    r"therefore|thus|then|only|actually|still|certainly|surely|just|be|really|again|my|best|correct|right|final)*"
+)
+ADJECTIVE = r"(?:correct|right|best|true|final|proper|accurate|appropriate|suitable|plausible|likely|matching)"
+VERB = (
+    r"(?:choos(?:e|ing)|chose|select(?:ed|ing)?|pick(?:ed|ing)?|go(?:ing)? (?:with|for)|went with|opt(?:ed|ing)? for|"
+    r"settl(?:e|ing) on|vote for|say|guess|think|believe|lean(?:ing)? towards?|leads? (?:me |us )?to|points? to|"
+    r"left with|leav(?:es|ing)|corresponds? to|match(?:es)?|supports?|indicates?|answer with|wähle|elijo|choisis)"
+)
+PRONOUN = r"(?:it|that|this|which|one|and|only)"
+CONNECTOR = (
+    r"(?:so|thus|hence|therefore|then|probably|likely|definitely|clearly|maybe|perhaps|surely|certainly|but|finally|"
+    r"final|yes|ok|okay|actually|conclusion|verdict|correct|因此|所以|故|选|应选|答|->|=>|→|⇒)"
+)
+
+AFFIRM_LEFT = re.compile(
+    rf"(?:{NOUN}\)?(?:\s+(?:to|for) (?:the|this) \w+)?\s*(?:\([^()]*\)\s*)?(?:(?:{SOFT})\s*{COPULA})+"
+    rf"|\b{ADJECTIVE}\s+(?:\w+\s+){{0,4}}?{COPULA}"
+    rf"|\b{VERB}(?:\s+(?:that|it is|it's|it|is))*"
+    rf"|\b{PRONOUN}\s*(?:is|was|'s|(?:must|has to|would|can only|could only|should|will|seems to) be)"
+    rf"|(?:^|[^\w]|(?<=[一-鿿])){CONNECTOR}[,:]?"
+    rf"){SOFT}$",
+    re.IGNORECASE,
+)
+MARK_LEFT = re.compile(r"\b(?:option|choice|letter|answer)\s*[:#]?\s*$|(?:选项|选)\s*$", re.IGNORECASE)
+END_LEFT = re.compile(r"\b(?:is|are|be)\s*[:\"']*\s*$", re.IGNORECASE)
+
+REJECT_LEFT = re.compile(
+    r"(?:\b(?:not|never|neither|nor|cannot|rather than|instead of|except(?: for)?|excluding|unlike|other than|without|"
+    r"eliminat\w*|rul(?:e|es|ed|ing) out|exclud\w*|discard\w*|reject\w*|dismiss\w*|nicht|kein\w*|ne|pas|no es)\b|n't\b|"
+    r"不是|不选|不可能是|排除)"
+    rf"\s*(?:necessarily|just)?{SOFT}$"
+    r"|\b(?:wrong|incorrect|false|bad|distractor|distractors|misleading)\b[^.;\n]{0,25}?(?:is|are|:|being)?\s*$",
+    re.IGNORECASE,
+)
+REJECT_CLAUSE = re.compile(
+    r"(?:n't|\bnot)\s+(?:think|believe|say|choose|pick|select|agree|consider|sure (?:that|if|whether))"
+    r"|\bdoubt\b(?<!no doubt)|\bunlikely\b|\bno way\b|\bif\b(?!.*\bthen\b)",
+    re.IGNORECASE,
+)
+
+COPULA_RIGHT = r"(?:is|was|are|were|seems?|looks?|sounds?|appears?|remains?|(?:would|can|could|must|should|may|might|will) be|=)"
+SOFTER = (
+    r"(?:to be|also|both|all|clearly|simply|definitely|obviously|therefore|thus|just|the|most|more|likely|indeed|only|"
+    r"my|probably|a|an|very|certainly|actually|then|still|so|too|partly|best|correct|final)"
+)
+OPENING = r"^[\"')\]}]*\s*(?:\([^()]*\)\s*|\"[^\"]*\"\s*)?"
+WRONG = (
+    r"(?:wrong|incorrect|false|ruled out|eliminated|excluded|rejected|out\b|unlikely|impossible|implausible|invalid|"
+    r"inaccurate|distractor|misleading|irrelevant|falsch|faux|incorrecta|不对|错误|错|不正确|不是|不符)"
+)
+RIGHT = r"(?:correct|right|true|answer|choice|accurate|match|option|one|it\b|richtig|correcte|对|正确)"
+
+REJECT_RIGHT = re.compile(
+    rf"{OPENING}(?:option\s+|choice\s+)?(?:"
+    rf"(?:{COPULA_RIGHT}\s+)?(?:{SOFTER}\s+)*(?:{WRONG})"
+    rf"|(?:{COPULA_RIGHT}|does|do|did|can|could|would|will|has|have)\s+(?:{SOFTER}\s+)*not\b"
+    r"|(?:is|was|are|does|do|did|ca|could|would|wo|has|have)n't\b|cannot\b|contradicts?\b|fails?\b|不|没)",
+    re.IGNORECASE,
+)
+AFFIRM_RIGHT = re.compile(
+    rf"{OPENING}(?:option\s+|choice\s+)?(?:{COPULA_RIGHT}\s+(?:{SOFTER}\s+)*{RIGHT}(?!\s*(?:that|which)\s+(?:is|was)\s+(?:not|wrong))"
+    rf"|(?:{SOFTER}\s+)*(?:fits|matches|describes|explains)\b|(?:是)?(?:正确|对))",
+    re.IGNORECASE,
+)
+VERDICT_WRONG = re.compile(rf"^[\"')\]}}.:,;\-=>\s(]*(?:{WRONG}|no\b|not (?:correct|right|true|shown|seen|in the)|✗|✘|❌|✖|×)", re.IGNORECASE)
+VERDICT_RIGHT = re.compile(
+    r"^[\"')\]}.:,;\-=>\s(]*(?:(?:this|it|that) is )?(?:correct|right|true|yes|✓|✔|✅|☑|对|正确)(?![A-Za-z])", re.IGNORECASE
+)

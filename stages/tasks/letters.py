@@ -1,0 +1,203 @@
+"""Reads which option letters an answer names, as a person would: cues, negations, verdicts, restated lists."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from strive.stages.tasks import cues
+from strive.stages.tasks.plain import normal
+from strive.stages.tasks.prompt import letter_of
+
+Strength = Literal["none", "mark", "verdict", "statement"]
+
+WORD = "A-Za-z0-9_À-ɏ"
+MENTION = re.compile(
+    rf"(?<![{WORD}])[(\[{{<\"']\s*(?P<bracketed>[A-Za-z])\s*[.)]?[)\]}}>\"'](?![{WORD}])"
+    rf"|(?<![{WORD}'&/.\-])(?P<alone>[A-Za-z])(?![{WORD}'&]|-\w|\.[A-Za-z])"
+)
+AFTER_ARTICLE = re.compile(  # what may follow "A" or "I" for it to be a letter, not an article or a pronoun
+    r"^\s*(?:$|[^\w\s]|\n|(?:because|since|as|and|or|but|is|was|are|isn't|would|seems|looks|which|where|if|then|also|"
+    r"not|matches|fits|describes|does|doesn't|cannot|can't|must|should)\b(?!\s+(?:man|woman|person|dog|boy|girl)\b))|^[一-鿿]",
+)
+BOUNDARY = re.compile(r"(?<![A-Z])[.!?;]+(?=\s|$)|\n|,(?=\s)|\(|\)")
+SENTENCE = re.compile(r"(?<![A-Z])[.!;]+(?=\s|$)|(?<=[A-Z])[.!;](?=\s+[A-Z][a-z])|\n|[?]")
+JOIN = re.compile(r"^[\"')\]}]*(?:\s*,?\s*(?:or|and|nor|&|/|oder|und|或|和)\s*|\s*,\s*|\s*/\s*)(?:option\s+|choice\s+)?[\"'(\[{]*$", re.IGNORECASE)
+HARD_JOIN = re.compile(r"(?:or|and|&|/|oder|und|或|和)", re.IGNORECASE)
+START = re.compile(r"(?:^|\n)[\s\"'>\-]*$")
+
+
+@dataclass
+class Mention:
+    """One place where a letter is named."""
+
+    letter: str
+    start: int
+    end: int
+    bracketed: bool
+    strength: Strength = "none"
+    rejected: bool = False
+    asked: bool = False  # in a question
+    joined: bool = False  # "A or B", "A and B"
+
+
+def mentions(text: str, options: Sequence[str]) -> list[Mention]:
+    """Every letter that `text` (plain) names among `options`, in order, with what is said of it."""
+    found = [m for m in map(lambda hit: mention_at(text, hit), MENTION.finditer(text)) if letter_index(m) < len(options)]
+    found = [m for m in found if is_letter(text, m)]
+    for one in found:
+        judge(text, one, options[letter_index(one)])
+    join(text, found)
+    drop_restated(text, found, options)
+    return found
+
+
+def mention_at(text: str, hit: re.Match[str]) -> Mention:
+    """The mention that a match of `MENTION` stands for; `letter` keeps its case until `judge`."""
+    bracketed = hit.group("bracketed") is not None
+    return Mention(hit.group("bracketed") or hit.group("alone"), hit.start(), hit.end(), bracketed)
+
+
+def letter_index(one: Mention) -> int:
+    """0 for A."""
+    return ord(one.letter.upper()) - ord("A")
+
+
+def is_letter(text: str, one: Mention) -> bool:
+    """False for the article "A", the pronoun "I" and lower-case letters that nothing announces."""
+    right = text[one.end :]
+    if one.letter.islower() and not one.bracketed:
+        announced = cues.AFFIRM_LEFT.search(clause_before(text, one.start)) or cues.MARK_LEFT.search(text[: one.start])
+        return bool(announced) and re.match(r"\s*(?:$|[^\w\s])", right) is not None
+    if one.letter in "AI" and not one.bracketed and not cues.MARK_LEFT.search(text[: one.start]):
+        return AFTER_ARTICLE.match(right) is not None
+    return True
+
+
+def clause_before(text: str, position: int) -> str:
+    """The text left of `position`, back to the last clause boundary."""
+    start = 0
+    for boundary in BOUNDARY.finditer(text, 0, position):
+        if text[boundary.end() : position].strip(" \"'") or boundary.group() not in (",", "("):
+            start = boundary.end()
+    return text[start:position].rstrip("(")
+
+
+def judge(text: str, one: Mention, option: str) -> None:
+    """Fill in what the words around the mention say of it."""
+    one.letter = one.letter.upper()
+    left, right = clause_before(text, one.start), text[one.end :]
+    beyond = after_option(right, option)
+    ending = SENTENCE.search(text, one.end)
+    one.asked = ending is not None and ending.group() == "?"
+    rejected_right = any(cues.REJECT_RIGHT.match(rest) for rest in {right, beyond}) or cues.VERDICT_WRONG.match(beyond)
+    if cues.REJECT_LEFT.search(left) or cues.REJECT_CLAUSE.search(left) or (rejected_right and not denies_other(right)):
+        one.rejected = True
+    elif cues.AFFIRM_LEFT.search(left) or is_last_line(text, one):
+        one.strength = "statement"
+    elif any(cues.AFFIRM_RIGHT.match(rest) for rest in (right, beyond)) or cues.VERDICT_RIGHT.match(beyond):
+        one.strength = "verdict"
+    elif is_marked(text, one):
+        one.strength = "mark"
+
+
+def denies_other(right: str) -> bool:
+    """"B, not C" and "B not C" deny C, not B."""
+    return re.match(r"[\"')\].,;:\s]*\bnot\s+(?:\(|option\s+|choice\s+)?[A-Z]\b", right) is not None
+
+
+def after_option(right: str, option: str) -> str:
+    """`right` beyond the option's own text when that is repeated after the letter."""
+    lead = re.match(r"[\"')\]}.:,;\-\s]*", right)
+    begin = lead.end() if lead else 0
+    if option and right[begin : begin + len(option)].lower() == option.lower():
+        return right[begin + len(option) :]
+    return right
+
+
+def is_last_line(text: str, one: Mention) -> bool:
+    """The letter is all that stands on the last line."""
+    last = text.rstrip().rpartition("\n")[2]
+    offset = len(text.rstrip()) - len(last)
+    return one.start >= offset and re.fullmatch(r"[\s\"'(\[{<]*[A-Za-z][\s\"')\]}>.:!]*", last) is not None
+
+
+def is_marked(text: str, one: Mention) -> bool:
+    """Bracketed, called an option, first on its line and set off, or last after "is"."""
+    left, right = text[: one.start], text[one.end :]
+    if one.bracketed or cues.MARK_LEFT.search(left):
+        return True
+    if START.search(left):
+        return re.match(r"\s*(?:$|[.):,;\-\n]|(?:because|since|as|is)\b|[A-Z\"'(])", right) is not None
+    return bool(cues.END_LEFT.search(left)) and re.match(r"[\s.!\"')\]]*$", right) is not None
+
+
+def join(text: str, found: list[Mention]) -> None:
+    """Letters joined by or / and / commas share a rejection, and are alternatives otherwise."""
+    for before, after in reversed(list(zip(found, found[1:], strict=False))):
+        gap = text[before.end : after.start]
+        if not JOIN.match(gap) or before.letter == after.letter:
+            continue
+        if after.rejected and not before.rejected and before.strength in ("none", "mark") and HARD_JOIN.search(gap):
+            before.rejected = True
+    for before, after in zip(found, found[1:], strict=False):
+        gap = text[before.end : after.start]
+        if not JOIN.match(gap) or before.letter == after.letter:
+            continue
+        if before.rejected and after.strength in ("none", "mark"):
+            after.rejected = True
+        elif not before.rejected and not after.rejected:
+            before.joined = after.joined = True
+
+
+def drop_restated(text: str, found: list[Mention], options: Sequence[str]) -> None:
+    """A list of options that is only repeated names none of them."""
+    restated = [m for m in found if m.strength == "mark" and repeats(text, m, options[letter_index(m)])]
+    if len({m.letter for m in restated}) > 1:
+        for one in restated:
+            one.strength = "none"
+
+
+def repeats(text: str, one: Mention, option: str) -> bool:
+    """The option's text follows its letter."""
+    following = normal(text[one.end : one.end + len(option) + 8])
+    return bool(normal(option)) and following.startswith(normal(option))
+
+
+def choose(found: Sequence[Mention]) -> set[str]:
+    """The letters that stand: the last statement, else verdicts, else marks; joined letters stand together."""
+    standing = [m for m in found if not m.rejected and not m.asked]
+    statements = [m for m in standing if m.strength == "statement"]
+    if statements:
+        last = statements[-1]
+        later = {m.letter for m in standing if m.strength == "verdict" and m.start > last.end}
+        return group_of(last, standing) | later
+    for strength in ("verdict", "mark"):
+        chosen = [m for m in standing if m.strength == strength]
+        if chosen:
+            return set().union(*(group_of(m, standing) for m in chosen))
+    return {m.letter for m in standing if m.joined}
+
+
+def group_of(one: Mention, standing: Sequence[Mention]) -> set[str]:
+    """The letter and those joined to it without a gap in the chain."""
+    if not one.joined:
+        return {one.letter}
+    position = list(standing).index(one)
+    group = {one.letter}
+    for step in (1, -1):
+        k = position + step
+        while 0 <= k < len(standing) and standing[k].joined:
+            group.add(standing[k].letter)
+            k += step
+    return group
+
+
+def bare_letters(text: str, count: int) -> set[str] | None:
+    """The letters of a text that is nothing but letters ("b", "(B).", "A, C", "AC"), None for anything else."""
+    body = re.sub(r"^(?:(?:the|final|correct|answer|option|choice|letter)s?\b\s*[:=\-]?\s*)+", "", text.strip(), flags=re.IGNORECASE)
+    body = body.strip(" \t\n\"'.:;,!?()[]{}<>-")
+    parts = re.split(r"\s*(?:[,;/&+\s]|\band\b|\bor\b|和|或|、)\s*", body) if not re.fullmatch(r"[A-Z]{2,}", body) else list(body)
+    letters = [part.strip("\"'.()[]{}:").upper() for part in parts if part.strip("\"'.()[]{}:")]
+    known = {letter_of(i) for i in range(count)}
+    return set(letters) if letters and all(len(x) == 1 and x in known for x in letters) else None

@@ -1,0 +1,202 @@
+"""Reads the numeric value of an answer: digits, separators, units, percent, fractions, powers of ten, words."""
+
+import math
+import re
+from dataclasses import dataclass
+
+from strive.stages.tasks.plain import plain
+from strive.stages.tasks.reading import AMBIGUOUS, UNPARSED, Reading, read
+
+UNITS = {
+    w: i
+    for i, w in enumerate(
+        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
+    )
+}
+TENS = {w: 10 * i for i, w in enumerate(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], 2)}
+SCALES = {"hundred": 100.0, "thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12}
+ALONE = {"none": 0.0, "nothing": 0.0, "once": 1.0, "twice": 2.0, "thrice": 3.0, "half": 0.5, "dozen": 12.0, "pair": 2.0}
+SUFFIX = {"k": 1e3, "thousand": 1e3, "million": 1e6, "mn": 1e6, "billion": 1e9, "bn": 1e9, "trillion": 1e12, "hundred": 100.0,
+          "dozen": 12.0, "万": 1e4, "亿": 1e8}
+CHINESE = {c: i for i, c in enumerate("零一二三四五六七八九十")} | {"两": 2}
+
+WORD = re.compile(r"[a-z]+", re.IGNORECASE)
+DIGITS = re.compile(
+    r"(?<![A-Za-z\d^_.])(?P<sign>(?<![\w)\]%])[-+]\s?)?(?P<body>\d{1,3}(?:[,   ']\d{3})+(?:\.\d+)?(?!\d)|\d+[.,]?\d*|\.\d+)"
+    r"(?:\s?(?:e(?P<exp>[-+]?\d+)\b|x\s?10\s?\^\s?\{?\(?(?P<power>[-+]?\d+)\)?\}?))?"
+    r"(?:\s?/\s?(?P<over>\d+(?:\.\d+)?)(?![\d/]))?"
+    r"\s*(?P<suffix>%|percent\b|per cent\b|thousand\b|million\b|billion\b|trillion\b|hundred\b|dozen\b|mn\b|bn\b|[kK]\b|万|亿)?",
+    re.IGNORECASE,
+)
+STATED = re.compile(
+    r"(?:answer|result|total|value|count|sum|number|estimate|altogether|in total|答案|总共|一共)\s*(?:[\w\s]{0,30}?\b)?"
+    r"(?:is|are|was|=|:|equals?|would be|should be|comes to|amounts to|是|为)\s*(?:about|approximately|around|roughly|exactly|~|≈|:|\s)*",
+    re.IGNORECASE,
+)
+NEGATED = re.compile(r"(?:\bnot|n't|rather than|instead of|never|不是)\s*(?:just|only|exactly|about)?\s*$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Number:
+    """A value as written; `percent` says that a % sign followed it."""
+
+    value: float
+    percent: bool
+    start: int
+    end: int
+
+
+def read_number(answer: str) -> Reading:
+    """The one value an answer states, as text (a percentage keeps its sign).
+
+    After the last "=" if a number follows it, else after the last "the answer is" and the like, else the only value
+    in the text. Two different values ("4 or 5", "4-5") are ambiguous: a range is no number.
+    """
+    text = plain(answer)
+    numbers = find_numbers(text)
+    for cue in (text.rfind("="), text.rfind("≈") if "=" not in text else -1, last_end(STATED, text)):
+        after = [n for n in numbers if n.start >= cue >= 0]
+        if cue >= 0 and after and only_filler(text[cue : after[0].start]):
+            return decide(after if cue != last_end(STATED, text) else in_sentence(text, after))
+    return decide(numbers)
+
+
+def last_end(pattern: re.Pattern[str], text: str) -> int:
+    """End of the last match, -1 without one."""
+    ends = [match.end() for match in pattern.finditer(text)]
+    return ends[-1] if ends else -1
+
+
+def only_filler(gap: str) -> bool:
+    """True if a cue and the number after it belong together."""
+    return len(gap) < 30 and not re.search(r"[.!?;\n]\s", gap)
+
+
+def in_sentence(text: str, numbers: list[Number]) -> list[Number]:
+    """The numbers up to the end of the first one's sentence."""
+    stop = re.compile(r"[.!?](?=\s|$)|\n|[;,]\s|\b(?:because|since|as|where|which|with|in)\b").search(text, numbers[0].end)
+    return [n for n in numbers if stop is None or n.start < stop.start()]
+
+
+def decide(numbers: list[Number]) -> Reading:
+    """One value, or the same one several times."""
+    if not numbers:
+        return UNPARSED
+    if len({(n.value, n.percent) for n in numbers}) > 1 and len({n.value for n in numbers}) > 1:
+        return AMBIGUOUS
+    percent = any(n.percent for n in numbers)
+    return read(f"{numbers[0].value:.12g}" + ("%" if percent else ""))
+
+
+def find_numbers(text: str) -> list[Number]:
+    """Every value that the plain `text` writes in digits or words and does not deny, in order."""
+    text = text.replace("⁄", "/")
+    digits = [number_of(match) for match in DIGITS.finditer(text)]
+    found = [n for n in digits if n is not None and math.isfinite(n.value)]
+    found += [n for n in in_words(text) if not any(n.start < d.end and d.start < n.end for d in found)]
+    return sorted((n for n in found if not NEGATED.search(text[: n.start])), key=lambda n: n.start)
+
+
+def number_of(match: re.Match[str]) -> Number | None:
+    """The value of a match of `DIGITS`; None for a division by zero."""
+    value = float(unseparated(match["body"]))
+    exponent = match["exp"] or match["power"]
+    if exponent:
+        value = value * 10.0 ** int(exponent) if abs(int(exponent)) < 300 else math.inf
+    if match["over"]:
+        if float(match["over"]) == 0:
+            return None
+        value /= float(match["over"])
+    suffix = (match["suffix"] or "").lower()
+    value *= SUFFIX.get(suffix, 1.0)
+    if (match["sign"] or "").strip() == "-":
+        value = -value
+    return Number(value, suffix in ("%", "percent", "per cent"), match.start(), match.end())
+
+
+def unseparated(body: str) -> str:
+    """"7,243,000" → "7243000"; a single comma that cannot separate thousands is a decimal comma: "1,5" → "1.5"."""
+    if re.fullmatch(r"\d{1,3}(?:[,   ']\d{3})+(?:\.\d+)?", body):
+        return re.sub(r"[,   ']", "", body)
+    return body.rstrip(".,").replace(",", ".") or "0"
+
+
+def in_words(text: str) -> list[Number]:
+    """Values written out: "twenty-five", "three hundred and one", "half a million", "none"."""
+    found: list[Number] = []
+    words = list(WORD.finditer(text))
+    k = 0
+    while k < len(words):
+        length, value = phrase(text, words[k:])
+        if length:
+            percent = re.match(r"\s*(?:%|percent|per cent)", text[words[k + length - 1].end() :]) is not None
+            found.append(Number(value, percent, words[k].start(), words[k + length - 1].end()))
+        k += max(length, 1)
+    return found + in_chinese(text)
+
+
+def in_chinese(text: str) -> list[Number]:
+    """Single Chinese numerals with a measure word, such as 三个."""
+    hits = re.finditer(r"([零一二三四五六七八九十两])(?=[个只次位名张条种辆人]|\s*$)", text)
+    return [Number(float(CHINESE[hit[1]]), False, hit.start(), hit.end()) for hit in hits]
+
+
+def phrase(text: str, words: list[re.Match[str]]) -> tuple[int, float]:
+    """How many leading `words` form one number, and its value; (0, 0) when none do."""
+    first = words[0][0].lower()
+    if first in ALONE:
+        return 1, ALONE[first]
+    if first not in UNITS and first not in TENS:
+        return 0, 0.0
+    if first in ("one",) and is_pronoun(text, words):
+        return 0, 0.0
+    total, current, used = 0.0, 0.0, 0
+    for k, match in enumerate(words):
+        word = match[0].lower()
+        joined = k == 0 or re.fullmatch(r"[\s\-]*", text[words[k - 1].end() : match.start()]) is not None
+        small = current % 100 == 0 or (word in UNITS and 0 < UNITS[word] < 10 and current % 10 == 0 and current % 100 >= 20)
+        if joined and (word in UNITS or word in TENS) and small:
+            current += UNITS.get(word, TENS.get(word, 0))
+        elif joined and word in SCALES and used:
+            current, total = (current * 100, total) if word == "hundred" else (0.0, total + current * SCALES[word])
+        elif joined and word == "dozen" and used:
+            current *= 12
+        elif not (joined and word == "and" and used and (current % 100 == 0) and k + 1 < len(words) and continues(words[k + 1])):
+            break
+        used = k + 1
+    return used, total + current
+
+
+def continues(match: re.Match[str]) -> bool:
+    """The word may follow "and" inside a number."""
+    return match[0].lower() in UNITS or match[0].lower() in TENS
+
+
+def is_pronoun(text: str, words: list[re.Match[str]]) -> bool:
+    """"one of the", "the red one", "one can see": not a count."""
+    before = text[: words[0].start()].rstrip().rpartition(" ")[2].lower()
+    after = words[1][0].lower() if len(words) > 1 else ""
+    return after in ("of", "can", "could", "must", "side", "another") or before in ("this", "that", "each", "which", "the", "no", "any", "every")
+
+
+def same_number(given: str, gold: str) -> bool:
+    """Equal at the gold's precision, at least two decimals; 10 % equals 0.1 and, written in percent, 10.
+
+    Both are canonical texts of `read_number`.
+    """
+    percent, gold_percent = given.endswith("%"), gold.endswith("%")
+    value, target = float(given.rstrip("%")), float(gold.rstrip("%"))
+    pairs = [(value, target)]
+    if percent and not gold_percent:
+        pairs.append((value / 100, target))
+    if gold_percent and not percent:
+        pairs.append((value, target / 100))
+    return any(close(a, b) for a, b in pairs)
+
+
+def close(value: float, target: float) -> bool:
+    """|value − target| at most half a unit of the target's last decimal (of the second, if it has fewer)."""
+    written = f"{target:.12g}"
+    decimals = max(2, len(written.partition(".")[2])) if "e" not in written else 2
+    slack = 0.5 * 10.0**-decimals if "e-" not in written else abs(target) * 1e-6
+    return abs(value - target) <= slack + 1e-9 * abs(target)

@@ -1,0 +1,56 @@
+"""Finds the option whose text an answer gives instead of its letter."""
+
+import re
+from collections.abc import Sequence
+
+from strive.stages.tasks.numbers import read_number, same_number
+from strive.stages.tasks.plain import normal
+
+DENIED = re.compile(
+    r"(?:\b(?:not|no|never|neither|nor|without|isnt|wasnt|arent|dont|doesnt|didnt|cannot|cant|rather than|instead of|"
+    r"other than|unlike|except|ruled out|excluding)\b)(?:\s+(?:just|really|be|being|is|of|with|to|in|on|at|it|was|option|actually))*\s*$"
+)
+DENIED_AFTER = re.compile(r"^\s*(?:\w+\s+)?(?:is|are|was|were|does|do|did)\s*(?:not|incorrect|wrong|false|nt)\b|^\s*(?:isnt|arent|wasnt|doesnt|didnt)\b")
+SHORT = {"yes", "no", "true", "false"}
+
+
+def equal_options(text: str, options: Sequence[str]) -> set[int]:
+    """Indices of the options whose normalised text equals the answer's (a lead-in like "the answer is" is dropped)."""
+    wanted = lead_in(normal(text))
+    return {i for i, option in enumerate(options) if normal(option) and normal(option) == wanted}
+
+
+def lead_in(text: str) -> str:
+    """Normalised text without "the answer is" and its kin in front."""
+    return re.sub(
+        r"^(?:(?:so|thus|therefore|hence|final|correct|best|right|my)\s+)*(?:(?:answer|option|choice|result)(?:\s+is)?|it is|its|this is)\s+(?=\S)",
+        "", text,
+    )
+
+
+def occurring_options(text: str, options: Sequence[str]) -> set[int]:
+    """Indices of the options whose full text occurs, un-denied; inside a longer option's text it does not count."""
+    body = normal(text)
+    spans: list[tuple[int, int, int]] = []  # start, end, option
+    for i, option in enumerate(options):
+        wanted = normal(option)
+        if wanted in SHORT and not re.match(rf"{wanted}\b", lead_in(body)):
+            continue
+        if wanted:
+            spans += [(m.start(), m.end(), i) for m in re.finditer(rf"(?<!\w){re.escape(wanted)}(?!\w)", body)]
+    outer = [s for s in spans if not any(o != s and o[0] <= s[0] and s[1] <= o[1] and o[1] - o[0] > s[1] - s[0] for o in spans)]
+    return {i for start, end, i in outer if not is_denied(body, start, end)}
+
+
+def is_denied(body: str, start: int, end: int) -> bool:
+    """A negation stands directly before or after."""
+    return DENIED.search(body[:start]) is not None or DENIED_AFTER.match(body[end:]) is not None
+
+
+def numeric_options(text: str, options: Sequence[str]) -> set[int]:
+    """Indices of the options whose value, unit ignored, is the answer's one value."""
+    given = read_number(text)
+    if given.value is None:
+        return set()
+    values = [read_number(option).value for option in options]
+    return {i for i, value in enumerate(values) if value is not None and same_number(given.value, value)}
