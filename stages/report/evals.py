@@ -1,0 +1,62 @@
+"""The evaluation table: one line a measured run, controls among them, and the families of questions below."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from strive.stages.report.run_folder import RunFolder
+
+COUNTS = ("unparsed", "ambiguous", "truncated", "empty", "undecodable", "failed")
+
+
+@dataclass(frozen=True)
+class EvalRow:
+    """Shares from 0 to 1, None where not measured; `low`, `high` bound accuracy with 95 % confidence."""
+
+    name: str
+    bench: str
+    control: str
+    n: int
+    accuracy: float | None
+    low: float | None
+    high: float | None
+    answered: float | None
+    format_rate: float | None
+    counts: Mapping[str, int]
+    families: Mapping[str, tuple[float, int]]
+
+
+def eval_rows(runs: Sequence[RunFolder]) -> list[EvalRow]:
+    """The evaluations among the runs, in the order given."""
+    return [eval_row(run) for run in runs if run.results]
+
+
+def eval_row(run: RunFolder) -> EvalRow:
+    """One results.json as a line."""
+    found = run.results
+    bounds = found.get("ci") or found.get("accuracy_ci") or (None, None)
+    return EvalRow(
+        run.name, str(found.get("bench", "")), str(found.get("control") or "none"), int(found.get("n") or 0),
+        share(found.get("accuracy")), share(bounds[0]), share(bounds[1]), share(found.get("accuracy_answered")),
+        share(found.get("format_rate")), counts(found), families(found),
+    )
+
+
+def counts(found: Mapping[str, Any]) -> dict[str, int]:
+    """How many replies or items were not answers, those that occurred only."""
+    statuses = found.get("statuses") or {}
+    named = {name: found.get(name, found.get(f"n_{name}", statuses.get(name, 0))) for name in COUNTS}
+    return {name: len(value) if isinstance(value, list) else int(value or 0) for name, value in named.items() if value}
+
+
+def families(found: Mapping[str, Any]) -> dict[str, tuple[float, int]]:
+    """Accuracy and count by family of questions."""
+    table = found.get("families") or found.get("by_family") or {}
+    pairs = {str(name): (share(row.get("accuracy")), int(row.get("n") or 0)) for name, row in table.items()
+             if isinstance(row, Mapping)}
+    return {name: (accuracy, n) for name, (accuracy, n) in pairs.items() if accuracy is not None}
+
+
+def share(value: Any) -> float | None:
+    """A number, or None."""
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -1,0 +1,88 @@
+"""Writes runs as one HTML page that needs nothing but itself: no network, no other file."""
+
+import base64
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+from strive.cache.atomic import write_bytes
+from strive.stages.report.canvas import clean
+from strive.stages.report.configs_table import settings
+from strive.stages.report.curves import Line, swatch
+from strive.stages.report.evals import eval_rows
+from strive.stages.report.examples import BundleOf, pick_examples
+from strive.stages.report.failures import failures
+from strive.stages.report.headline import read_headline
+from strive.stages.report.identity import identity
+from strive.stages.report.panels import draw_panels
+from strive.stages.report.run_folder import RunFolder, read_run
+
+
+def write_report(
+    runs: Sequence[Path], out: Path, *, summary: Mapping[str, Any] | None = None, bundle_of: BundleOf | None = None
+) -> Path:
+    """Write the page for these run folders to `out` and return it.
+
+    `summary`: headline figures under the names that `strive demo` prints, with `title`, `text` and `facts`.
+    `bundle_of(run, sample id)`: finds the bundle whose frames an example shows.
+    Raises what `read_run` raises, and `MissingError` when the page cannot be written.
+    """
+    folders = [read_run(path) for path in runs]
+    write_bytes(out, render(folders, summary, bundle_of).encode("utf-8"))
+    return out
+
+
+def render(folders: Sequence[RunFolder], summary: Mapping[str, Any] | None, bundle_of: BundleOf | None) -> str:
+    """The page as text; every value from a run is escaped by the template engine."""
+    trained = [run for run in folders if run.metrics]
+    script = source("script.jinja")
+    return environment().get_template("page.jinja").render(
+        title=str((summary or {}).get("title") or ", ".join(run.name for run in folders)),
+        made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"), version=version("strive"),
+        identities=[identity(run, number) for number, run in enumerate(folders)],
+        headline=read_headline(summary) if summary else None,
+        panels=draw_panels(trained), legend=run_legend(trained), steps=sum(len(run.metrics) for run in trained),
+        evals=eval_rows(folders), examples=[(run, pick_examples(run, bundle_of)) for run in trained],
+        failures=failures(folders), settings=settings(folders), names=[run.name for run in folders],
+        style=Markup(source("style.jinja")), script=Markup(script), script_hash=digest(script),
+    )
+
+
+def run_legend(runs: Sequence[RunFolder]) -> list[Markup]:
+    """Colour and name of each run, when there are several."""
+    return [swatch(Line(run.name, (), (), number % 8)) for number, run in enumerate(runs)] if len(runs) > 1 else []
+
+
+def environment() -> Environment:
+    """Autoescape everywhere; a name that the page does not know is an error, not an empty space."""
+    made = Environment(loader=FunctionLoader(source), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+                       lstrip_blocks=True)
+    filters: dict[str, Callable[..., Any]] = {"percent": percent, "plain": clean, "signed": signed}
+    made.filters.update(filters)
+    return made
+
+
+def source(name: str) -> str:
+    """A template of this folder."""
+    return files("strive.stages.report").joinpath(name).read_text("utf-8")
+
+
+def digest(script: str) -> str:
+    """The hash that lets the page's own script run and no other."""
+    return base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """A share as per cent; a dash for none."""
+    return "–" if value is None else f"{100 * value:.{digits}f} %"
+
+
+def signed(value: float) -> str:
+    """A difference of shares in percentage points."""
+    return f"{100 * value:+.1f}".replace("-", "−")

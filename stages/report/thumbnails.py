@@ -1,0 +1,37 @@
+"""Frames as small pictures inside the page."""
+
+import base64
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+from strive.stages.bundle.reader import Variant
+from strive.stages.report.canvas import clock
+
+MOST, SIDE, QUALITY = 12, 132, 72
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """A data URI (JPEG) and the frame's true time as text."""
+
+    source: str
+    time: str
+
+
+def thumbnails(variant: Variant) -> list[Thumbnail]:
+    """At most `MOST` frames of the variant, evenly chosen, no side above `SIDE` pixels."""
+    frames = [frame for clip in variant.clips() for frame in clip]
+    chosen = np.unique(np.linspace(0, len(frames) - 1, min(MOST, len(frames))).round().astype(int)) if frames else []
+    close = len(frames) > 1 and float(np.diff(variant.times).min()) < 0.15
+    return [Thumbnail(data_uri(Image.fromarray(frames[i])), clock(float(variant.times[i]), 2 if close else 1)) for i in chosen]
+
+
+def data_uri(picture: Image.Image) -> str:
+    """The picture, shrunk to fit `SIDE`, as a JPEG data URI."""
+    picture = picture.convert("RGB")
+    picture.thumbnail((SIDE, SIDE))
+    out = io.BytesIO()
+    picture.save(out, format="JPEG", quality=QUALITY, subsampling=0)
+    return "data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode("ascii")
