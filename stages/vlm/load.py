@@ -1,0 +1,97 @@
+"""Loading a policy: device, dtype, frozen parts, LoRA, and the adapter of its family."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
+
+from strive.configs.errors import MissingError, UsageError
+from strive.stages.vlm.adapters import make_adapter
+from strive.stages.vlm.policy import Policy
+from strive.stages.vlm.resolve import model_identity, resolve_model
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+LORA_TARGETS = r".*language_model\..*\.(q|k|v|o|gate|up|down)_proj"
+
+
+def load_policy(model: str, *, device: str = "auto", dtype: str = "auto", max_pixels: int, min_pixels: int,
+                trainable: bool = False, freeze_vision: bool = True, lora_rank: int = 0, seed: int = 0) -> Policy:
+    """Load `model` (Hugging Face id, folder, run folder or "demo") ready to sample and score.
+
+    `device` auto: cuda, else mps, else cpu. `dtype` auto: bfloat16 on a GPU, float32 on the CPU, whatever the file
+    holds. `max_pixels`, `min_pixels`: a frame's area as the model sees it. `trainable`: parameters require gradients
+    (the vision tower's only when not `freeze_vision`; with `lora_rank` only the LoRA's, drawn from `seed`).
+    Raises MissingError (weights, peft) or UsageError (no processor, unknown family, unknown device).
+    """
+    folder = resolve_model(model)
+    place = choose_device(device)
+    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    processor = _processor(folder)
+    adapter = make_adapter(processor, config, max_pixels, min_pixels)
+    core = AutoModelForImageTextToText.from_pretrained(
+        folder, dtype=choose_dtype(dtype, place), attn_implementation="sdpa", use_safetensors=True,
+        local_files_only=True,
+    ).to(place)
+    core.eval()  # no dropout: rollout and training log-probs are the same function
+    adapter.prepare(core)
+    trained = _prepare_training(core, trainable, freeze_vision, lora_rank, seed)
+    return Policy(trained, processor, adapter, model_identity(model), freeze_vision or not trainable or lora_rank > 0)
+
+
+def choose_device(name: str) -> torch.device:
+    """auto, cpu, cuda, cuda:N or mps as a device; UsageError when this machine lacks it."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", name):
+        raise UsageError(f"unknown device {name!r}", "auto, cpu, cuda, cuda:N or mps.", "Set the device key.")
+    absent = (name.startswith("cuda") and not torch.cuda.is_available()) or (
+        name == "mps" and not torch.backends.mps.is_available())
+    if absent:
+        raise UsageError(f"device {name} is not on this machine", "a device that torch sees.",
+                         "Set the device key to auto, or see strive doctor.")
+    return torch.device(name)
+
+
+def choose_dtype(name: str, device: torch.device) -> torch.dtype:
+    """auto: bfloat16 on a GPU, float32 on the CPU (half precision is slow and coarse there)."""
+    if name == "auto":
+        return torch.float32 if device.type == "cpu" else torch.bfloat16
+    if name not in DTYPES:
+        raise UsageError(f"unknown dtype {name!r}", f"auto or one of {', '.join(DTYPES)}.", "Set the dtype key.")
+    return DTYPES[name]
+
+
+def _processor(folder: Path) -> Any:
+    try:
+        processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise UsageError(f"the processor in {folder} can't be loaded ({error})", "the files of the model's processor.",
+                         "Copy the processor's files of the original model into the folder.") from error
+    if getattr(processor, "video_processor", None) is None:
+        raise UsageError(f"the processor in {folder} does not take videos ({type(processor).__name__})",
+                         "a processor with a video processor.", "Choose a model for video.")
+    if not (processor.chat_template or processor.tokenizer.chat_template):
+        raise UsageError(f"the processor in {folder} has no chat template", "chat_template.jinja.",
+                         "Copy the original model's chat template into the folder.")
+    return processor
+
+
+def _prepare_training(core: Any, trainable: bool, freeze_vision: bool, lora_rank: int, seed: int) -> Any:
+    core.requires_grad_(trainable)
+    if freeze_vision:
+        core.model.visual.requires_grad_(False)
+    return _with_lora(core, lora_rank, seed) if trainable and lora_rank > 0 else core
+
+
+def _with_lora(core: Any, rank: int, seed: int) -> Any:
+    try:
+        from peft import LoraConfig, get_peft_model
+    except ImportError as error:
+        raise MissingError("train.lora_rank needs peft, which is not installed", "peft.",
+                           "Run: pip install strive[lora]") from error
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return get_peft_model(core, LoraConfig(r=rank, lora_alpha=2 * rank, lora_dropout=0.0, bias="none",
+                                               target_modules=LORA_TARGETS))

@@ -1,0 +1,109 @@
+"""The policy: a loaded vision-language model that encodes views, samples replies and scores given ones."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from strive.stages.vlm import generate as rollout
+from strive.stages.vlm import logprobs as scoring
+from strive.stages.vlm.interface import Completion, Sampling, TokenLogprobs, ViewInputs, VisionFeatures
+from strive.stages.vlm.save import save_policy
+
+VISUAL_TOKENS = ("<|vision_start|>", "<|vision_end|>", "<|vision_pad|>", "<|image_pad|>", "<|video_pad|>")
+
+
+class Policy:
+    """A model, its processor and its family's adapter on one device; made by `load_policy`.
+
+    `model` is what is trained (a peft model with LoRA), `core` the Hugging Face model inside it. `encoder_calls` counts
+    the views that went through the vision tower. `suppressed_ids` int64: visual special tokens and rows of the
+    vocabulary matrix without a token, which are never sampled.
+    """
+
+    def __init__(self, model: Any, processor: Any, adapter: Any, identity: str, freeze_vision: bool = True) -> None:
+        self.model, self.processor, self.adapter, self.identity = model, processor, adapter, identity
+        self.core: Any = model.get_base_model() if hasattr(model, "peft_config") else model
+        self.tokenizer: Any = processor.tokenizer
+        self.freeze_vision = freeze_vision
+        self.device: torch.device = self.core.lm_head.weight.device
+        self.dtype: torch.dtype = self.core.lm_head.weight.dtype
+        self.eos_ids = _end_ids(self.core, self.tokenizer)
+        pad = self.tokenizer.pad_token_id
+        self.pad_id: int = int(pad) if pad is not None else self.eos_ids[0]
+        self.suppressed_ids = _suppressed(self.core.config, self.tokenizer).to(self.device)
+        self.encoder_calls = 0
+
+    def encode_view(self, clips: Sequence[np.ndarray], times: np.ndarray, text: str) -> ViewInputs:
+        """Clips (uint8 [T, H, W, 3] RGB each) with presentation times (s, float64 [sum of T]) and the user's text."""
+        view: ViewInputs = self.adapter.encode_view(clips, times, text)
+        return view
+
+    def encode_text(self, text: str) -> ViewInputs:
+        """The same prompt without a video (a control)."""
+        view: ViewInputs = self.adapter.encode_text(text)
+        return view
+
+    def encode_vision(self, views: Sequence[ViewInputs]) -> list[VisionFeatures | None]:
+        """Features of each view (None: no video), all through the tower together; no gradient when it is frozen.
+
+        What it returns can be handed to `generate` and `logprobs`, so that a step encodes each view once.
+        """
+        seen = [view for view in views if view.pixel_values is not None and view.grid_thw is not None]
+        if not seen:
+            return [None] * len(views)
+        self.encoder_calls += len(seen)
+        pixels = torch.cat([view.pixel_values for view in seen if view.pixel_values is not None])
+        grids = torch.cat([view.grid_thw for view in seen if view.grid_thw is not None])
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.freeze_vision):
+            found = iter(self.adapter.encode_vision(self.core, pixels, grids, [view.visual_tokens for view in seen]))
+        return [next(found) if view.pixel_values is not None else None for view in views]
+
+    @torch.no_grad()
+    def generate(self, views: Sequence[ViewInputs], n: int, sampling: Sampling, generator: torch.Generator | None,
+                 features: Sequence[VisionFeatures | None] | None = None) -> list[list[Completion]]:
+        """`n` completions of each view: [view][n].
+
+        Row (view i, completion j) draws from its own stream, seeded from `generator` in row order: it does not depend
+        on the other rows, and one call for ten views draws what two calls for five would. All views are prefilled
+        together, so split by prompt tokens what does not fit in memory.
+        """
+        if not views:
+            return []
+        found = self.encode_vision(views) if features is None else features
+        return rollout.generate(self, views, n, sampling, generator, [own for own in found if own is not None])
+
+    def logprobs(self, views: Sequence[ViewInputs], completions: Sequence[Tensor], temperature: float = 1.0,
+                 features: Sequence[VisionFeatures | None] | None = None, share_prefix: bool = True) -> TokenLogprobs:
+        """Log-probs of completion r given `views[r]`, with gradient when enabled.
+
+        Rows that pass the same `ViewInputs` object share its encoding and its prefill. `features[r]` belongs to
+        `views[r]`. `share_prefix=False` repeats the view for each row (needed under gradient checkpointing).
+        """
+        index: dict[int, int] = {}
+        rows = [index.setdefault(id(view), len(index)) for view in views]
+        first = [rows.index(own) for own in range(len(index))]  # a row that shows each distinct view
+        distinct = [views[row] for row in first]
+        found = self.encode_vision(distinct) if features is None else [features[row] for row in first]
+        return scoring.logprobs(self, distinct, rows, completions, temperature, found, share_prefix)
+
+    def save(self, folder: Path) -> None:
+        """Write an ordinary `from_pretrained` folder with its processor (safetensors, LoRA merged), atomically."""
+        save_policy(self.model, self.core, self.processor, folder)
+
+
+def _end_ids(core: Any, tokenizer: Any) -> tuple[int, ...]:
+    configured = getattr(core.generation_config, "eos_token_id", None)
+    listed = configured if isinstance(configured, list) else [configured]
+    return tuple(sorted({int(token) for token in [*listed, tokenizer.eos_token_id] if token is not None}))
+
+
+def _suppressed(config: Any, tokenizer: Any) -> Tensor:
+    named = {tokenizer.convert_tokens_to_ids(token) for token in VISUAL_TOKENS if token in tokenizer.get_vocab()}
+    configured = {config.image_token_id, config.video_token_id, config.vision_start_token_id,
+                  config.vision_end_token_id}
+    unused = range(len(tokenizer), config.get_text_config().vocab_size)
+    return torch.tensor(sorted(named | configured | set(unused)), dtype=torch.int64)

@@ -1,0 +1,54 @@
+"""Drawing the next token of many rows at once, each row from its own stream of random numbers."""
+
+import torch
+from torch import Tensor
+
+from strive.stages.vlm.interface import Sampling
+
+NEARLY_ONE = 1 - 1e-12
+
+
+def row_noise(rows: int, steps: int, generator: torch.Generator | None) -> Tensor:
+    """Uniform numbers float64 [rows, steps] in [0, 1) on the CPU; row r's come from a generator seeded for it alone.
+
+    The seeds are drawn from `generator` in row order, so that a batch split in two draws what the whole would have.
+    """
+    device = generator.device if generator is not None else torch.device("cpu")
+    seeds = torch.randint(2**62, (rows,), generator=generator, device=device, dtype=torch.int64).tolist()
+    noise = torch.empty((rows, steps), dtype=torch.float64)
+    for row, seed in enumerate(seeds):
+        torch.rand(steps, generator=torch.Generator().manual_seed(seed), dtype=torch.float64, out=noise[row])
+    return noise
+
+
+def draw(logits: Tensor, noise: Tensor | None, sampling: Sampling, suppressed: Tensor) -> tuple[Tensor, Tensor]:
+    """Next tokens int64 [R] and their log-probs float32 [R] from logits [R, V]; `noise` [R] is unused when greedy.
+
+    Log-probs are of softmax(logits / temperature) before top-p and suppression. The draw inverts the cumulative
+    distribution at `noise`: the first token whose cumulated mass exceeds it.
+    """
+    scaled = logits.float() / (sampling.temperature or 1.0)
+    log_probs = scaled.log_softmax(-1)
+    allowed = scaled.index_fill(-1, suppressed, float("-inf"))
+    if sampling.temperature == 0 or noise is None:
+        chosen = allowed.argmax(-1)
+    else:
+        chosen = _invert(_nucleus(allowed.softmax(-1), sampling.top_p), noise)
+    return chosen, log_probs.gather(-1, chosen.unsqueeze(-1)).squeeze(-1)
+
+
+def _nucleus(probs: Tensor, top_p: float) -> Tensor:
+    """Zero all but the smallest set of likeliest tokens whose mass reaches `top_p` (Holtzman et al. 2020)."""
+    if top_p >= 1:
+        return probs
+    ordered, index = probs.sort(dim=-1, descending=True)
+    before = ordered.cumsum(-1) - ordered
+    return torch.zeros_like(probs).scatter(-1, index, ordered.masked_fill(before >= top_p, 0.0))
+
+
+def _invert(probs: Tensor, noise: Tensor) -> Tensor:
+    # mps has no float64; there the tail beyond 2^-24 is a little coarser
+    exact = torch.float32 if probs.device.type == "mps" else torch.float64
+    mass = probs.to(exact).cumsum(-1)
+    point = (noise.to(exact).clamp(max=NEARLY_ONE).unsqueeze(-1) * mass[:, -1:])
+    return torch.searchsorted(mass, point, right=True).squeeze(-1).clamp(max=probs.shape[-1] - 1)

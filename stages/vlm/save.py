@@ -1,0 +1,47 @@
+"""Writing a policy as an ordinary Hugging Face folder: safetensors, configs, processor; a LoRA folded into the weights."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from strive.cache import atomic
+from strive.cache.disk import explained
+
+
+def save_policy(model: nn.Module, core: Any, processor: Any, folder: Path) -> None:
+    """Write model and processor to `folder`, replacing what is there; never half of it is visible."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with explained(folder), tempfile.TemporaryDirectory(dir=folder.parent, prefix=".tmp-policy-") as scratch:
+        staged = Path(scratch)
+        core.save_pretrained(staged, state_dict=merged_weights(model, core))
+        processor.save_pretrained(staged)
+        files: dict[str, bytes | Path] = {
+            path.relative_to(staged).as_posix(): path for path in sorted(staged.rglob("*")) if path.is_file()
+        }
+        atomic.remove_folder(folder)
+        atomic.publish_folder(folder, files, {"kind": "policy"})
+
+
+def save_adapter(model: Any, folder: Path) -> None:
+    """Write only the LoRA weights and their config, as peft reads them."""
+    with explained(folder), tempfile.TemporaryDirectory(dir=folder.parent, prefix=".tmp-adapter-") as scratch:
+        model.save_pretrained(scratch)
+        files: dict[str, bytes | Path] = {path.name: path for path in sorted(Path(scratch).glob("adapter_*"))}
+        atomic.remove_folder(folder)
+        atomic.publish_folder(folder, files, {"kind": "adapter"})
+
+
+def merged_weights(model: nn.Module, core: Any) -> dict[str, Tensor]:
+    """The weights as if there were no LoRA: W + (alpha / r) · B · A under the original names; the model is unchanged."""
+    weights: dict[str, Tensor] = core.state_dict()
+    if model is core:
+        return weights
+    plain = {name.replace(".base_layer.", "."): value for name, value in weights.items() if ".lora_" not in name}
+    for name, module in core.named_modules():
+        if hasattr(module, "get_delta_weight"):
+            for adapter in module.active_adapters:
+                key = f"{name}.weight"
+                plain[key] = plain[key] + module.get_delta_weight(adapter).to(plain[key].dtype)
+    return plain
