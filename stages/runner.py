@@ -88,7 +88,7 @@ def run_stage(name: str, job: Job) -> StageOutcome:
     try:
         if todo:
             with stop_flag() as stop, stage.open(job) as maker:
-                make_all(stage, maker, job, unique_keys(todo), outcome, stop, len(plan.cached))
+                make_all(stage, maker, job, unique_keys(todo), outcome, stop, outcome.cached)
                 copy_to_duplicates(job, name, todo, outcome)
                 stop.check()
     finally:
