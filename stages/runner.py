@@ -172,10 +172,8 @@ def make_one(stage: DataStage, maker: Maker, job: Job, item: Item) -> Artefact |
     """The new artefact, the reason of a failure, or None when another run made it meanwhile."""
     key = item.key or ""
     started = time.monotonic()
-    with job.store.claim(stage.name, key, on_wait=job.reporter.info):
-        if job.force:
-            job.store.drop(stage.name, key)
-        elif job.store.find(stage.name, key):
+    with job.store.claim(stage.name, key, on_wait=job.reporter.info) as made_meanwhile:
+        if made_meanwhile and not job.force:
             return None
         try:
             product = maker.make(item)
@@ -186,7 +184,7 @@ def make_one(stage: DataStage, maker: Maker, job: Job, item: Item) -> Artefact |
         return job.store.publish(stage.name, key, product.files, {
             "version": stage.version, "config": stage.settings(job.config), "inputs": input_digests(item),
             "seconds": round(time.monotonic() - started, 3), "warnings": list(product.warnings), "meta": dict(product.meta),
-        })
+        }, replace=job.force)
 
 
 def input_digests(item: Item) -> list[dict[str, Any]]:
