@@ -61,18 +61,20 @@ class Store:
             yield self.find(stage, key)
 
     def publish(
-        self, stage: str, key: str, files: Mapping[str, bytes], provenance: Mapping[str, Any]
+        self, stage: str, key: str, files: Mapping[str, bytes], provenance: Mapping[str, Any], replace: bool = False
     ) -> Artefact:
         """Make the artefact appear, complete; an intact one that is already there is returned unchanged.
 
+        With `replace` the one that is there gives way, and only once the new one is ready to be written.
         `provenance` is described at `manifest.build`. Raises MissingError when there is no space or no permission.
         """
         place = self._place(stage, key)
-        existing = self._look(place)
+        existing = None if replace else self._look(place)
         if existing is not None and not existing.damage():
             return existing
         disk.require(self.root, sum(len(data) for data in files.values()))
-        sync.make_folder(self.root / stage)
+        with disk.explained(self.root):
+            sync.make_folder(self.root / stage)
         if place.exists():
             atomic.remove_folder(place, self.root / stage)
         try:

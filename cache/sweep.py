@@ -5,7 +5,6 @@ left is removed at once; what another host left goes when it is a week old.
 """
 
 import os
-import secrets
 import shutil
 import time
 from pathlib import Path
@@ -22,7 +21,7 @@ def temporary_in(folder: Path) -> Path:
     if str(folder) not in _swept:
         _swept.add(str(folder))
         sweep(folder)
-    return folder / f"{TEMPORARY}{owner.tag()}-{secrets.token_hex(4)}"
+    return folder / f"{TEMPORARY}{owner.tag()}-{os.urandom(4).hex()}"
 
 
 def sweep(folder: Path) -> int:
