@@ -1,6 +1,7 @@
 """A full, read-only or forbidden disk ends in exit 5 with path and figures, and nothing half-written."""
 
 import errno
+import functools
 import itertools
 import os
 import subprocess
@@ -37,7 +38,8 @@ def test_a_disk_that_refuses_at_any_write_point_ends_in_exit_5(
 ) -> None:
     for n in itertools.count(1):
         root = tmp_path / str(n)
-        code = in_child(lambda root=root: Store(root).publish("extract", KEY, {"a": b"x" * 999}, {}), f"write:{n}:{name}")
+        publish = functools.partial(Store(root).publish, "extract", KEY, {"a": b"x" * 999}, {})
+        code = in_child(publish, f"write:{n}:{name}")
         found = Store(root).find("extract", KEY)
         assert found is None or found.damage() == []
         assert not [path for path in root.rglob("*") if path.name.startswith(".tmp-")]

@@ -100,7 +100,8 @@ def test_a_separate_program_killed_while_publishing_leaves_nothing_visible(tmp_p
         "import sys; from pathlib import Path; from strive.cache.store import Store\n"
         f"Store(Path(sys.argv[1])).publish('extract', {KEY!r}, {{'a': b'x' * 9000}}, {{}})"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], env={**os.environ, "STRIVE_FAULT": "write:8:kill"})
+    broken = {**os.environ, "STRIVE_FAULT": "write:8:kill"}
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], env=broken)
     assert done.returncode == KILLED and leftovers(tmp_path)
     assert Store(tmp_path).find("extract", KEY) is None
     assert leftovers(tmp_path) == []
