@@ -1,0 +1,67 @@
+"""Questions ready for the policy: bundles read and checked, variants decoded and encoded once, kept within a memory bound."""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from strive.cache.store import Artefact
+from strive.configs.errors import ItemError
+from strive.configs.run_stages import TrainConfig
+from strive.stages.bundle.reader import Bundle
+from strive.stages.tasks.prompt import PromptFormat
+from strive.stages.train.job import BUNDLE_FILE
+from strive.stages.train.rollout import Example
+
+if TYPE_CHECKING:
+    from strive.stages.vlm.policy import Policy, ViewInputs
+
+CACHE_BYTES = 1 << 30
+"""Encoded views kept in memory; the least recently used go first."""
+
+
+class Examples:
+    """Examples by sample id, each read from its bundle at most once as long as it fits the cache."""
+
+    def __init__(self, policy: "Policy", bundles: Mapping[str, Artefact], prompt: PromptFormat, config: TrainConfig,
+                 cache_bytes: int = CACHE_BYTES) -> None:
+        self.policy, self.bundles, self.prompt, self.config = policy, bundles, prompt, config
+        self.cache_bytes = cache_bytes
+        self._held: OrderedDict[str, Example] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, sample_id: str) -> Example:
+        """The example; `ItemError` when a prompt is too long or a view cannot be encoded, `VerificationError` for a
+        damaged bundle."""
+        if sample_id in self._held:
+            self._held.move_to_end(sample_id)
+            return self._held[sample_id]
+        example = self._encode(Bundle.open(self.bundles[sample_id].read(BUNDLE_FILE)))
+        self._keep(sample_id, example)
+        return example
+
+    def _encode(self, bundle: Bundle) -> Example:
+        text = self.prompt.render(bundle.sample.blind())
+        variants = [bundle.variant(k) for k in range(bundle.n_variants)]
+        views = tuple(self.policy.encode_view(v.clips(), v.times, text) for v in variants)
+        longest = max(len(view) for view in views)
+        if longest > self.config.max_prompt_tokens:
+            raise ItemError(f"prompt of {longest} tokens, more than train.max_prompt_tokens = {self.config.max_prompt_tokens}")
+        return Example(bundle.sample, views, tuple(v.times for v in variants))
+
+    def _keep(self, sample_id: str, example: Example) -> None:
+        self._held[sample_id] = example
+        self._bytes += size_bytes(example)
+        while self._bytes > self.cache_bytes and len(self._held) > 1:
+            _, gone = self._held.popitem(last=False)
+            self._bytes -= size_bytes(gone)
+
+
+def size_bytes(example: Example) -> int:
+    """Bytes of an example's tensors."""
+    return sum(view_bytes(view) for view in example.views)
+
+
+def view_bytes(view: "ViewInputs") -> int:
+    """Bytes of one encoded view."""
+    tensors = (view.input_ids, view.position_ids, view.pixel_values, view.grid_thw, view.mm_token_type_ids)
+    return sum(t.numel() * t.element_size() for t in tensors if t is not None)

@@ -1,0 +1,111 @@
+"""AdamW with linear warm-up then constant rate, gradient clipping, and float32 masters for weights of lower precision.
+
+A bfloat16 weight cannot hold an update 256 times smaller than itself, which is what a rate of 1e-6 makes; so such weights
+are stepped in float32 and rounded down into the model.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from strive.configs.run_stages import TrainConfig
+from torch import Tensor, nn
+
+MOMENTS = ("exp_avg", "exp_avg_sq")
+
+
+@dataclass(frozen=True)
+class Applied:
+    """One update: the gradient norm before clipping, the learning rate, and whether it was applied (finite) at all."""
+
+    grad_norm: float
+    lr: float
+    applied: bool
+
+
+class Optimizer:
+    """Owns the trainable parameters of one policy, by name."""
+
+    def __init__(self, named: Iterable[tuple[str, nn.Parameter]], config: TrainConfig) -> None:
+        self.config = config
+        self.params = {name: parameter for name, parameter in named if parameter.requires_grad}
+        self.masters = {name: _master(parameter) for name, parameter in self.params.items()}
+        fused = all(master.device.type in ("cpu", "cuda") for master in self.masters.values())
+        self.adam = torch.optim.AdamW(list(self.masters.values()), lr=config.learning_rate,
+                                      weight_decay=config.weight_decay, fused=fused)
+
+    def apply(self, step: int) -> Applied:
+        """Clip and apply the accumulated gradients of step number `step` (from 0), then clear them.
+
+        Gradients that are not finite change nothing: neither weights nor moments.
+        """
+        lr = learning_rate(self.config, step)
+        self._raise_gradients()
+        norm = float(nn.utils.clip_grad_norm_(self.masters.values(), self.config.grad_clip))
+        if math.isfinite(norm):
+            self.adam.param_groups[0]["lr"] = lr
+            self.adam.step()
+            self._lower_weights()
+        self.discard()
+        return Applied(norm, lr, math.isfinite(norm))
+
+    def discard(self) -> None:
+        """Forget the accumulated gradients."""
+        for parameter in (*self.params.values(), *self.masters.values()):
+            parameter.grad = None
+
+    def is_finite(self) -> bool:
+        """True when every trainable weight is a finite number."""
+        return all(bool(torch.isfinite(parameter).all()) for parameter in self.params.values())
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Moments and masters by `<kind>.<parameter name>`, on the CPU."""
+        held: dict[str, Tensor] = {}
+        for name, master in self.masters.items():
+            state = self.adam.state.get(master, {})
+            held.update({f"{kind}.{name}": state[kind].detach().cpu() for kind in MOMENTS if kind in state})
+            if master is not self.params[name]:
+                held[f"master.{name}"] = master.detach().cpu()
+        return held
+
+    def counts(self) -> dict[str, int]:
+        """How many updates each parameter has had."""
+        return {name: int(self.adam.state[master]["step"]) for name, master in self.masters.items()
+                if master in self.adam.state}
+
+    def load(self, tensors: Mapping[str, Tensor], counts: Mapping[str, int]) -> None:
+        """Take over the state that `tensors` and `counts` gave."""
+        for name, master in self.masters.items():
+            if f"master.{name}" in tensors:
+                master.data.copy_(tensors[f"master.{name}"])
+            if name in counts:
+                self.adam.state[master] = self._state(name, master, tensors, counts[name])
+
+    def _state(self, name: str, master: Tensor, tensors: Mapping[str, Tensor], count: int) -> dict[str, Any]:
+        moments = {kind: tensors[f"{kind}.{name}"].to(master.device, copy=True) for kind in MOMENTS}
+        return {"step": torch.tensor(float(count), device=master.device), **moments}
+
+    def _raise_gradients(self) -> None:
+        for name, master in self.masters.items():
+            parameter = self.params[name]
+            if master is not parameter and parameter.grad is not None:
+                master.grad = parameter.grad.float()
+
+    def _lower_weights(self) -> None:
+        with torch.no_grad():
+            for name, master in self.masters.items():
+                if master is not self.params[name]:
+                    self.params[name].copy_(master)
+
+
+def learning_rate(config: TrainConfig, step: int) -> float:
+    """lr * min(1, (step + 1) / warmup): linear, then constant, so that `steps` may be raised later."""
+    return config.learning_rate * min(1.0, (step + 1) / max(config.warmup_steps, 1))
+
+
+def _master(parameter: nn.Parameter) -> nn.Parameter:
+    if parameter.dtype in (torch.float32, torch.float64):
+        return parameter
+    return nn.Parameter(parameter.detach().float().clone())

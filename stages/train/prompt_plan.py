@@ -1,0 +1,49 @@
+"""How long prompts are, from the bundles' sizes and times alone: what is too long is listed before the first step."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from strive.cache.store import Artefact
+from strive.stages.bundle import hdf5
+from strive.stages.bundle.reader import Bundle, Variant
+from strive.stages.tasks.prompt import PromptFormat
+from strive.stages.train.job import BUNDLE_FILE
+from strive.stages.vlm.sizing import patch_times, target_size
+
+if TYPE_CHECKING:
+    from strive.stages.vlm.policy import Policy
+
+
+def too_long(policy: "Policy", bundles: Mapping[str, Artefact], prompt: PromptFormat, limit: int) -> dict[str, str]:
+    """Sample id -> reason for every sample with a view whose prompt has more than `limit` tokens."""
+    lengths = {name: longest_prompt(policy, artefact.path / BUNDLE_FILE, prompt) for name, artefact in bundles.items()}
+    return {name: f"prompt of {length} tokens, more than train.max_prompt_tokens = {limit}"
+            for name, length in lengths.items() if length > limit}
+
+
+def longest_prompt(policy: "Policy", path: Path, prompt: PromptFormat) -> int:
+    """Tokens of the longest prompt over a bundle's variants; no pixel is decoded."""
+    bundle = Bundle.open(path)
+    with hdf5.open_read(path) as file:
+        sizes = hdf5.read(hdf5.group_at(file, "pool"), "size", "int32", (None, 2))
+    text = len(policy.encode_text(prompt.render(bundle.sample.blind())))
+    return text + max(visual_length(policy, variant, sizes) for variant in bundle.variants)
+
+
+def visual_length(policy: "Policy", variant: Variant, sizes: np.ndarray) -> int:
+    """Tokens that a variant's clips add to a prompt; `sizes` int32 [U, 2] of the pool."""
+    adapter, bounds = policy.adapter, variant.clip_bounds.tolist()
+    total = 0
+    for start, end in zip(bounds[:-1], bounds[1:], strict=True):
+        height, width = (int(side) for side in sizes[variant.index[start]])
+        rows, columns = target_size(height, width, adapter.factor, adapter.min_pixels, adapter.max_pixels)
+        times = variant.times[start:end]
+        filled = np.append(times, [times[-1]] * (-len(times) % adapter.per_patch))
+        patch = adapter.factor // adapter.merge
+        grid = [len(filled) // adapter.per_patch, rows // patch, columns // patch]
+        shown = adapter.visual_text(grid, patch_times(filled, adapter.per_patch))
+        words = shown.replace(adapter.video_token, "")
+        total += shown.count(adapter.video_token) + len(policy.tokenizer(words, add_special_tokens=False)["input_ids"])
+    return total

@@ -1,0 +1,76 @@
+"""A step's rollouts as rows: each names its question, its variant and its generation, and keeps the view it saw."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from strive.configs.errors import UsageError
+from strive.stages.tasks.sample import Sample
+
+if TYPE_CHECKING:
+    import numpy as np
+    from strive.stages.vlm.policy import Completion, ViewInputs
+
+
+@dataclass(frozen=True)
+class Example:
+    """A question with its encoded views; view k shows variant k, `times[k]` are its frames' times in seconds."""
+
+    sample: Sample
+    views: tuple["ViewInputs", ...]
+    times: tuple["np.ndarray", ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One rollout. `view` is the encoded view that the completion was sampled from: log-probs use it and no other."""
+
+    example: Example
+    variant_id: int
+    gen_id: int
+    completion: "Completion"
+
+    @property
+    def sample_id(self) -> str:
+        """The question's id."""
+        return self.example.sample.id
+
+    @property
+    def view(self) -> "ViewInputs":
+        """The row's own view."""
+        return self.example.views[self.variant_id]
+
+    @property
+    def tokens(self) -> int:
+        """Prompt and completion tokens together."""
+        return len(self.view.input_ids) + len(self.completion.ids)
+
+
+class Generates(Protocol):
+    """The part of an engine that rolls out."""
+
+    def rollout(self, views: Sequence["ViewInputs"], n: int, seed: int) -> list[list["Completion"]]:
+        """n completions for each view, in the order of the views."""
+
+
+def per_variant(rollouts: int, variants: int, who: str) -> int:
+    """Generations per variant; `UsageError` when the question's rollouts cannot be split evenly over its variants."""
+    if rollouts % variants:
+        raise UsageError(f"train.rollouts = {rollouts} over the {variants} variants of {who}", "a multiple of the variants",
+                         f"Set train.rollouts={variants * max(1, rollouts // variants)} or change variants.count.")
+    return rollouts // variants
+
+
+def collect(engine: Generates, examples: Sequence[Example], rollouts: int, seed: int) -> list[Row]:
+    """`rollouts` rows for each example, ordered by example, variant and generation.
+
+    Questions with equally many generations per variant are rolled out together; `seed` fixes every draw.
+    """
+    wanted = [per_variant(rollouts, len(e.views), f"sample {e.sample.id}") for e in examples]
+    replies: dict[tuple[int, int], list[Completion]] = {}
+    for n in sorted(set(wanted)):
+        places = [(i, k) for i, e in enumerate(examples) if wanted[i] == n for k in range(len(e.views))]
+        made = engine.rollout([examples[i].views[k] for i, k in places], n, seed)
+        replies.update(zip(places, made, strict=True))
+    return [Row(examples[i], k, g, completion)
+            for i, k in sorted(replies) for g, completion in enumerate(replies[i, k])]

@@ -1,0 +1,112 @@
+"""`train(job)`: checks the job against the run folder, then trains, resumes, or says that there is nothing to do.
+
+Everything up to the decision to train works without torch, so that a finished run answers at once.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from strive.cache.digest import digest_json
+from strive.cache.key import library_series
+from strive.cache.lock import hold
+from strive.cache.store import Artefact
+from strive.configs.errors import MissingError, UsageError
+from strive.configs.load import nearest
+from strive.stages.tasks.prompt import PROMPT_FORMATS
+from strive.stages.train import threads
+from strive.stages.train.job import BUNDLE_FILE, TrainJob, TrainOutcome
+from strive.stages.train.rewards import check_names
+from strive.stages.train.rollout import per_variant
+from strive.stages.train.run_folder import FORMAT, RunFolder, refuse_changes
+from strive.stages.vlm.resolve import model_identity
+
+UPSTREAM = ("extract", "score", "variants")
+VERIFY_BYTES = 4 << 30
+"""Bundles of up to this size together are all verified before the model loads; of more, each at its first use."""
+
+
+def train(job: TrainJob) -> TrainOutcome:
+    """Train `job.run` to `train.steps`, going on from its newest checkpoint.
+
+    Raises UsageError (2) for a wrong setting or one that differs from the run's, StoppedError (4) for training that
+    cannot go on, MissingError (5) for too few bundles or weights that can't be had, VerificationError (6) for damaged
+    bundles or checkpoints, LockedError (7) when the run is in use, InterruptedRun (130, 143) when asked to stop.
+    """
+    check_settings(job)
+    bundles = dict(job.bundles)
+    check_count(len(bundles), job.config.train.prompts_per_step)
+    run = RunFolder(job.run)
+    with hold(run.lock, timeout_s=0):
+        if job.force:
+            run.clear()
+        past = run.read_record()
+        record = describe(job, bundles, past)
+        if past is not None:
+            refuse_changes(run, past, record)
+            done = nothing_to_do(job, run)
+            if done is not None:
+                return done
+            warn_of_libraries(job, past, record)
+        verify(bundles)
+        from strive.stages.train.session import carry_out
+
+        return carry_out(job, run, bundles, record)
+
+
+def check_settings(job: TrainJob) -> None:
+    """`UsageError` for what the schema cannot see."""
+    train_config = job.config.train
+    check_names(train_config.rewards)
+    if train_config.prompt_format not in PROMPT_FORMATS:
+        raise UsageError(f"train.prompt_format = {train_config.prompt_format!r}: no such format",
+                         f"one of {', '.join(PROMPT_FORMATS)}", nearest(train_config.prompt_format, PROMPT_FORMATS))
+    variants = job.config.variants.count
+    if per_variant(train_config.rollouts, variants, "variants.count") < 2 and train_config.advantage_scope == "per_variant":
+        raise UsageError(f"train.advantage_scope = per_variant with one rollout for each of {variants} variants",
+                         "at least two rollouts per variant: one has no baseline",
+                         f"Set train.rollouts={2 * variants} or train.advantage_scope=joint.")
+
+
+def check_count(count: int, needed: int) -> None:
+    """`MissingError` when the usable bundles do not fill one step."""
+    if count < needed:
+        raise MissingError(f"{count} usable bundles", f"at least train.prompts_per_step = {needed}",
+                           "Add samples, see what failed (`strive status variants --failed`), or lower train.prompts_per_step.")
+
+
+def describe(job: TrainJob, bundles: Mapping[str, Artefact], past: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What the run is: everything that its weights depend on, and nothing else."""
+    settings = job.config.train.result_keys()
+    settings["threads"] = threads.chosen(settings["threads"], past["train"]["threads"] if past else None)
+    return {
+        "format": FORMAT, "train": settings, "model": model_identity(job.model),
+        "data": digest_json(sorted([name, artefact.digest] for name, artefact in bundles.items())),
+        "samples": len(bundles),
+        "upstream": {f"{stage}.{key}": value for stage in UPSTREAM
+                     for key, value in getattr(job.config, stage).result_keys().items()},
+        "libraries": library_series("torch", "transformers"),
+    }
+
+
+def nothing_to_do(job: TrainJob, run: RunFolder) -> TrainOutcome | None:
+    """The outcome of a run that has all its steps, else None."""
+    results = run.finished()
+    if results is None or results["step"] < job.config.train.steps:
+        return None
+    return TrainOutcome(0, results["step"], results["step"], results["metrics"], results["failed"], run.policy,
+                        run.best if run.best.is_dir() else None)
+
+
+def warn_of_libraries(job: TrainJob, past: Mapping[str, Any], record: Mapping[str, Any]) -> None:
+    """Other library versions train on, but no longer bit for bit."""
+    changed = [f"{name} {old} -> {record['libraries'].get(name)}" for name, old in past["libraries"].items()
+               if record["libraries"].get(name) != old]
+    if changed:
+        job.reporter.warn(f"the run was started with other versions ({', '.join(changed)}): it goes on, not bit for bit")
+
+
+def verify(bundles: Mapping[str, Artefact]) -> None:
+    """`VerificationError` for the first bundle whose bytes are not those that were written."""
+    if sum(artefact.size_bytes for artefact in bundles.values()) <= VERIFY_BYTES:
+        for artefact in bundles.values():
+            artefact.file(BUNDLE_FILE)

@@ -1,0 +1,74 @@
+"""What the training tests share: synthetic bundles in a real cache, tiny random models, a reward that varies, a job."""
+
+import hashlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from strive.cache.store import Artefact, Store
+from strive.configs.load import load
+from strive.configs.schema import Config
+from strive.stages.bundle.images import encode
+from strive.stages.bundle.writer import write_bundle
+from strive.stages.frames.frameset import FrameSet
+from strive.stages.frames.scores import Scores, zscore
+from strive.stages.reporter import Silent
+from strive.stages.tasks.prompt import Reply
+from strive.stages.tasks.sample import Sample
+from strive.stages.train.job import TrainJob
+from strive.stages.train.rewards import REWARDS
+from strive.stages.views.build import build_views
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tiny_models import make_tiny_model  # noqa: E402
+
+TILES = np.array([[x, y, x + 0.6, y + 0.6] for y in (0, 0.4) for x in (0, 0.4)])
+SMALL = {
+    "variants.frames": 4, "train.steps": 4, "train.prompts_per_step": 2, "train.rollouts": 8, "train.max_new_tokens": 6,
+    "train.max_pixels": 3136, "train.min_pixels": 784, "train.learning_rate": 1e-3, "train.checkpoint_every": 2,
+    "train.threads": 1, "train.rewards": {"busy": 1.0},
+}
+
+
+def busy(sample: Sample, reply: Reply) -> float:
+    """A reward that random models vary in: the share of different characters, in [0, 1]."""
+    return len(set(reply.raw)) / max(len(reply.raw), 1)
+
+
+REWARDS["busy"] = busy
+
+
+def small_config(**changes: Any) -> Config:
+    """A config of seconds; keys with a double underscore for the dot."""
+    return load(env={}, flags={**SMALL, **{key.replace("__", "."): value for key, value in changes.items()}}).config
+
+
+def make_bundle(store: Store, number: int, config: Config, size: tuple[int, int] = (40, 56)) -> tuple[str, Artefact]:
+    """A bundle of a random 12-frame video; the same number gives the same bytes."""
+    rng = np.random.default_rng(number)
+    sample = Sample(f"q{number}", f"v{number}.mp4", "What colour is the object?", None, "red", "open")
+    blocks = [np.kron(rng.integers(0, 255, (5, 7, 3)), np.ones((8, 8, 1)))[: size[0], : size[1]] for _ in range(12)]
+    times = np.cumsum(rng.uniform(0.3, 1.5, 12))
+    frames = FrameSet(times, np.arange(12), np.tile(np.int32(size), (12, 1)),
+                      [encode(block.astype(np.uint8)) for block in blocks], {"codec": "jpeg"})
+    raw = rng.normal(size=12).astype(np.float32)
+    scores = Scores(raw, zscore(raw), times, TILES, rng.normal(size=(12, 4)).astype(np.float32), {})
+    key = hashlib.sha256(f"{number}{config.variants}".encode()).hexdigest()
+    data = write_bundle(sample, frames, scores, build_views(sample.blind(), scores, frames.sizes, config.variants),
+                        config.variants, key)
+    return sample.id, store.publish("variants", key, {"bundle.h5": data}, {"inputs": [], "config": {}, "version": 1})
+
+
+def make_job(folder: Path, model: Path | str, *, run: str = "run", bundles: int = 5, **changes: Any) -> TrainJob:
+    """A job over `bundles` synthetic bundles, everything below `folder`; other keywords change the config."""
+    own = {key: changes.pop(key) for key in ("evaluate", "max_time_s", "force", "reporter") if key in changes}
+    config = small_config(**changes)
+    store = Store(folder / "cache")
+    made = [make_bundle(store, number, config) for number in range(bundles)]
+    return TrainJob(config, folder / run, made, str(model), own.pop("reporter", Silent()), **own)
+
+
+def tiny_model(folder: Path, family: str = "qwen2_5_vl") -> Path:
+    """A tiny random model with its processor."""
+    return make_tiny_model(folder / family, family)
