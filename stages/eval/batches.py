@@ -1,0 +1,36 @@
+"""Groups prompts into batches by a token budget; the grouping is the same whether or not a run was interrupted."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from strive.stages.eval.shown import Shown
+from strive.stages.tasks.sample import Sample
+from strive.stages.vlm.interface import ViewInputs
+
+
+@dataclass
+class Entry:
+    """One sample's place in a batch. `view` is None while its answer is already there; `tokens` is its prompt's length."""
+
+    sample: Sample
+    tokens: int
+    view: ViewInputs | None = None
+    shown: Shown | None = None
+
+
+def by_budget(entries: Iterable[Entry], budget: int) -> Iterator[list[Entry]]:
+    """Consecutive entries whose padded size, rows × longest prompt, stays within `budget`; at least one a batch.
+
+    Answered samples take their place too: a resumed run then computes the same batches as an undisturbed one, so
+    that its answers are the same to the bit.
+    """
+    batch: list[Entry] = []
+    longest = 0
+    for entry in entries:
+        if batch and (len(batch) + 1) * max(longest, entry.tokens) > budget:
+            yield batch
+            batch, longest = [], 0
+        batch.append(entry)
+        longest = max(longest, entry.tokens)
+    if batch:
+        yield batch

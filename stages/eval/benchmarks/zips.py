@@ -1,0 +1,114 @@
+"""Videos inside a benchmark's zip files: listed, checked and unpacked one at a time, never outside the work folder."""
+
+import hashlib
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from strive.cache import disk
+from strive.cache.lock import hold
+from strive.configs.errors import ItemError, MissingError, VerificationError
+
+MAX_MEMBERS = 200_000
+MAX_MEMBER_BYTES = 64 * 1024**3
+MAX_RATIO = 100  # video does not compress; more is a bomb
+BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file inside a zip."""
+
+    archive: Path
+    name: str
+    size_bytes: int
+    crc: int
+
+
+def members(archives: list[Path], folder: str) -> dict[str, Member]:
+    """The files under `folder/` of all archives by their name without folder; hidden files and junk are skipped.
+
+    Raises `VerificationError` for a broken zip, too many members, or a name that leaves the archive.
+    """
+    found: dict[str, Member] = {}
+    for archive in sorted(archives):
+        for info in listing(archive):
+            path = PurePosixPath(info.filename)
+            if info.is_dir() or "__MACOSX" in path.parts or path.name.startswith("._"):
+                continue
+            if path.is_absolute() or ".." in path.parts or "\\" in info.filename or "\0" in info.filename:
+                raise VerificationError(f"{archive}: member {info.filename!r} leaves the archive", "plain relative names",
+                                        "Download the file again from its publisher.")
+            if path.parts[:-1] == (folder,):
+                found.setdefault(path.name, Member(archive, info.filename, info.file_size, info.CRC))
+    return found
+
+
+def listing(archive: Path) -> list[zipfile.ZipInfo]:
+    """The archive's table of contents."""
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            infos = opened.infolist()
+    except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError) as error:
+        raise VerificationError(f"{archive}: not a readable zip ({error})", "a whole zip file", "Download it again.") from error
+    if len(infos) > MAX_MEMBERS:
+        raise VerificationError(f"{archive}: {len(infos)} members", f"at most {MAX_MEMBERS}", "Check where the file comes from.")
+    return infos
+
+
+def unpack(member: Member, work: Path) -> Path:
+    """The member as a file in `work`, named by a digest (never by the member's name); already unpacked ones are kept.
+
+    Raises `ItemError` when the member is damaged or larger or denser than a video can be, `MissingError` without space.
+    """
+    name = hashlib.sha256(f"{member.archive.name}\n{member.name}\n{member.size_bytes}\n{member.crc}".encode()).hexdigest()
+    target = work / name[:2] / f"{name}{safe_suffix(member.name)}"
+    if target.is_file() and target.stat().st_size == member.size_bytes:
+        return target
+    if member.size_bytes > MAX_MEMBER_BYTES:
+        raise ItemError(f"{member.name}: {member.size_bytes} bytes in the zip, more than {MAX_MEMBER_BYTES}")
+    disk.require(work, member.size_bytes)
+    with hold(work / ".lock"):
+        if not (target.is_file() and target.stat().st_size == member.size_bytes):
+            copy_out(member, target)
+    return target
+
+
+def safe_suffix(name: str) -> str:
+    """The extension if it is a plain one."""
+    suffix = PurePosixPath(name).suffix.lower()
+    return suffix if suffix[1:].isalnum() and len(suffix) <= 6 else ""
+
+
+def copy_out(member: Member, target: Path) -> None:
+    """Stream the member to its place: counted while it is read, since the table of contents may lie."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    with disk.explained(target, member.size_bytes):
+        try:
+            with zipfile.ZipFile(member.archive) as opened, temporary.open("wb") as file:
+                info = opened.getinfo(member.name)
+                if info.file_size > MAX_RATIO * max(info.compress_size, 1024):
+                    raise ItemError(f"{member.name}: {info.compress_size} bytes unpack to {info.file_size}")
+                with opened.open(info) as source:
+                    stream(source, file, member)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, target)
+        except (zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError) as error:
+            raise ItemError(f"{member.name}: damaged in {member.archive.name} ({error})") from error
+        except KeyError as error:
+            raise MissingError(f"{member.archive}: {member.name} is gone", "the zip that was listed", "Run again.") from error
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def stream(source: object, file: object, member: Member) -> None:
+    """Copy block by block up to the announced size."""
+    written = 0
+    while block := source.read(BLOCK):  # type: ignore[attr-defined]
+        written += len(block)
+        if written > member.size_bytes:
+            raise ItemError(f"{member.name}: longer than its {member.size_bytes} announced bytes")
+        file.write(block)  # type: ignore[attr-defined]

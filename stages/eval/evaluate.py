@@ -1,0 +1,140 @@
+"""Asks a policy every question and grades what it says; an answer is durable before it counts."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from strive.cache.digest import digest_json
+from strive.configs.errors import ItemError
+from strive.configs.run_stages import EvalConfig
+from strive.stages.eval.batches import Entry, by_budget
+from strive.stages.eval.metrics import summarise
+from strive.stages.eval.run_folder import EvalFolder
+from strive.stages.eval.shown import FramesOf, Screen
+from strive.stages.interrupt import StopFlag
+from strive.stages.reporter import Reporter, Silent
+from strive.stages.tasks.grade import grade
+from strive.stages.tasks.prompt import PROMPT_FORMATS
+from strive.stages.tasks.sample import Sample
+from strive.stages.vlm.interface import Completion, Sampling
+from strive.stages.vlm.policy import Policy
+
+
+@dataclass
+class Evaluation:
+    """Answers by sample id, failures as `{"id", "reason"}`, how many were asked now; `results` are the figures."""
+
+    rows: dict[str, dict[str, Any]] = field(default_factory=dict)
+    failed: list[dict[str, str]] = field(default_factory=list)
+    asked: int = 0
+    results: dict[str, Any] = field(default_factory=dict)
+
+
+def evaluate(policy: Policy, samples: Sequence[Sample], frames_of: FramesOf, config: EvalConfig,
+             out: EvalFolder | None = None, *, keys: Mapping[str, str] | None = None,
+             unavailable: Mapping[str, str] | None = None, fields: Sequence[str] = (), reporter: Reporter | None = None,
+             stop: StopFlag | None = None) -> Evaluation:
+    """Ask what has no answer yet in `out` and summarise everything.
+
+    `frames_of` raises `ItemError` when a video's frames can't be had; `unavailable` names such samples beforehand (id →
+    reason). They are reported apart, never asked without frames (the control text_only needs none). `keys`: identity
+    of each sample's answer (`recipe.sample_key`), needed with `out`; without `out` nothing is written. Greedy answers
+    do not depend on where a run was interrupted.
+    """
+    told, keys = reporter or Silent(), keys or {}
+    done = Evaluation(rows=out.answered(keys) if out else {})
+    barred = {} if config.control == "text_only" else dict(unavailable or {})
+    askable = [sample for sample in samples if sample.id not in barred]
+    done.failed = [{"id": sample.id, "reason": barred[sample.id]} for sample in samples if sample.id in barred]
+    done.rows = {sample.id: done.rows[sample.id] for sample in askable if sample.id in done.rows}
+    asker = Asker(policy, askable, frames_of, config, done, keys)
+    for batch in by_budget(asker.entries(), config.batch_tokens):
+        for row in asker.answer(batch):
+            if out:
+                out.append(row)
+            done.rows[row["id"]] = row
+            done.asked += 1
+            told.progress("eval", len(done.rows), len(samples), len(done.failed), row["id"])
+        if stop:
+            stop.check()
+    done.results = summarise(samples, done.rows, done.failed, fields)
+    return done
+
+
+class Asker:
+    """Encodes, generates and grades."""
+
+    def __init__(self, policy: Policy, samples: Sequence[Sample], frames_of: FramesOf, config: EvalConfig,
+                 done: Evaluation, keys: Mapping[str, str]) -> None:
+        self.policy, self.samples, self.config, self.done, self.keys = policy, samples, config, done, keys
+        self.screen = Screen(samples, frames_of, config)
+        self.format = PROMPT_FORMATS[config.prompt_format]
+        self.sampling = Sampling(config.max_new_tokens, config.temperature)
+
+    def entries(self) -> Iterator[Entry]:
+        """Every askable sample in order; the answered ones by the prompt length that was noted."""
+        for sample in self.samples:
+            if sample.id in self.done.rows:
+                yield Entry(sample, int(self.done.rows[sample.id]["prompt_tokens"]))
+                continue
+            try:
+                yield self.encoded(sample)
+            except ItemError as error:
+                self.done.failed.append({"id": sample.id, "reason": error.what})
+
+    def encoded(self, sample: Sample) -> Entry:
+        """The sample's prompt as the model reads it."""
+        shown = self.screen.show(sample)
+        text = self.format.render(sample.blind())
+        view = self.policy.encode_view(shown.clips, shown.times, text) if shown.clips else self.policy.encode_text(text)
+        return Entry(sample, len(view), view, shown)
+
+    def answer(self, batch: list[Entry]) -> list[dict[str, Any]]:
+        """Rows for the samples of a batch that had none; the others are generated again so that the batch is the same."""
+        owed = [entry.sample.id for entry in batch if entry.view is not None]
+        if not owed:
+            return []
+        completions = self.generate([entry if entry.view is not None else self.encoded(entry.sample) for entry in batch])
+        return [self.row(entry, completions[entry.sample.id]) for entry in batch
+                if entry.sample.id in owed and entry.sample.id in completions]
+
+    def generate(self, batch: list[Entry]) -> dict[str, Completion]:
+        """One completion a sample; a batch that does not fit in memory is halved, a sample that does not fit fails."""
+        views = [entry.view for entry in batch if entry.view is not None]
+        try:
+            found = self.policy.generate(views, 1, self.sampling, self.generator(batch))
+        except torch.OutOfMemoryError:
+            torch.cuda.empty_cache()
+            return self.halved(batch)
+        return {entry.sample.id: rows[0] for entry, rows in zip(batch, found, strict=True)}
+
+    def halved(self, batch: list[Entry]) -> dict[str, Completion]:
+        """Both halves by themselves; a single sample is recorded as failed."""
+        if len(batch) == 1:
+            reason = f"out of memory with {batch[0].tokens} prompt tokens; lower eval.frames or eval.max_pixels"
+            self.done.failed.append({"id": batch[0].sample.id, "reason": reason})
+            return {}
+        middle = len(batch) // 2
+        return {**self.generate(batch[:middle]), **self.generate(batch[middle:])}
+
+    def generator(self, batch: list[Entry]) -> torch.Generator | None:
+        """None when greedy; else a stream that belongs to this batch."""
+        if self.config.temperature == 0:
+            return None
+        name = digest_json([self.config.seed, [entry.sample.id for entry in batch]])
+        return torch.Generator().manual_seed(int(name.removeprefix("sha256:")[:15], 16))
+
+    def row(self, entry: Entry, completion: Completion) -> dict[str, Any]:
+        """One line of predictions.jsonl."""
+        sample, shown = entry.sample, entry.shown
+        reply = self.format.parse(completion.text, truncated=not completion.finished)
+        mark = grade(sample, reply)
+        return {
+            "id": sample.id, "key": self.keys.get(sample.id, ""), "video": sample.video, "question": sample.question,
+            "options": list(sample.options) if sample.options else None, "question_type": sample.question_type,
+            "answer": sample.answer, "prediction": completion.text, "parsed": mark.parsed, "status": mark.status,
+            "score": mark.score, "well_formed": reply.well_formed, "control": self.config.control,
+            "shown_video": shown.video if shown else None, "times": [float(t) for t in shown.times] if shown else [],
+            "prompt_tokens": entry.tokens, "completion_tokens": len(completion.ids), "finished": completion.finished,
+        }

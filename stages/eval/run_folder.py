@@ -1,0 +1,101 @@
+"""The files of an evaluation run, and whether the same command may go on with it.
+
+    RUN/config.yaml          resolved config, each value with its source
+    RUN/recipe.json          what the figures depend on; a resume must agree with it
+    RUN/predictions.jsonl    one row an answered sample, durable before it is counted
+    RUN/results.json         figures and recipe, written when every sample was asked
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from strive.cache.atomic import write_bytes, write_json
+from strive.cache.ledger import append_line, read_jsonl
+from strive.configs.errors import UsageError, VerificationError
+from strive.configs.load import SECTIONS
+from strive.configs.schema import Config
+from strive.stages.eval.recipe import differences
+
+OURS = ("recipe.json", "predictions.jsonl", "results.json", "config.yaml")
+
+
+class EvalFolder:
+    """One run folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.recipe, self.predictions, self.results, self.config = (root / name for name in OURS)
+        self.lock = root / ".lock"
+
+    def open(self, recipe: Mapping[str, Any], config: Config, sources: Mapping[str, str]) -> None:
+        """Start the run, or check that this command is the one it was started with.
+
+        Raises `UsageError` naming the keys that differ, or when the folder holds a training run.
+        """
+        if (self.root / "metrics.jsonl").exists() or (self.root / "run.json").exists():
+            raise UsageError(f"{self.root}: this is a training run", "a folder of its own for an evaluation", "Choose another --run.")
+        if self.recipe.is_file():
+            found = differences(self.read_recipe(), recipe)
+            if found:
+                raise UsageError(f"{self.root}: this run was started with another recipe: {'; '.join(found)}",
+                                 "the recipe it was started with", "Use another --run folder, or --force to start over.")
+        elif self.predictions.exists():
+            raise VerificationError(f"{self.root}: predictions.jsonl without recipe.json", "both files of a run",
+                                    "Use another --run folder, or --force to start over.")
+        else:
+            write_json(self.recipe, dict(recipe))
+        write_bytes(self.config, render(config, sources).encode())
+
+    def read_recipe(self) -> dict[str, Any]:
+        """The recipe the run was started with."""
+        try:
+            return dict(json.loads(self.recipe.read_text("utf-8")))
+        except (ValueError, TypeError) as error:
+            raise VerificationError(f"{self.recipe}: not JSON", "the recipe of a run", "Use --force to start over.") from error
+
+    def clear(self) -> None:
+        """Forget the run: the files of this stage, nothing else."""
+        for name in OURS[1:] + OURS[:1]:  # predictions before the recipe that explains them
+            (self.root / name).unlink(missing_ok=True)
+
+    def answered(self, keys: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+        """Rows of the samples that have an answer, by sample id; `keys` are the identities of the samples asked now.
+
+        A row of a sample that is not asked now is left out. Raises `UsageError` when a sample or its video changed
+        since it was answered.
+        """
+        rows: dict[str, dict[str, Any]] = {}
+        for row in read_jsonl(self.predictions):
+            name = str(row.get("id"))
+            if name in keys and row.get("key") != keys[name]:
+                raise UsageError(f"{self.root}: sample {name!r} or its video changed since it was answered",
+                                 "the dataset the run was started with", "Use another --run folder, or --force to start over.")
+            if name in keys:
+                rows.setdefault(name, row)
+        return rows
+
+    def append(self, row: Mapping[str, Any]) -> None:
+        """Make one answer durable."""
+        append_line(self.predictions, json.dumps(dict(row), ensure_ascii=False, allow_nan=False))
+
+    def finish(self, results: Mapping[str, Any]) -> None:
+        """Write the figures."""
+        write_json(self.results, dict(results))
+
+
+def render(config: Config, sources: Mapping[str, str]) -> str:
+    """The resolved config as YAML that `--config` accepts, with the source of each value as a comment."""
+    lines = [f"model: {one_line(config.model)}  # {sources.get('model', 'default')}"]
+    for section in SECTIONS:
+        lines.append(f"{section}:")
+        values = getattr(config, section).model_dump(mode="json")
+        lines += [f"  {key}: {one_line(value)}  # {sources.get(f'{section}.{key}', 'default')}" for key, value in values.items()]
+    return "\n".join(lines) + "\n"
+
+
+def one_line(value: Any) -> str:
+    """A value as YAML on one line."""
+    return str(yaml.safe_dump(value, default_flow_style=True, width=10**6, allow_unicode=True)).removesuffix("...\n").strip()

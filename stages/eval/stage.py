@@ -1,0 +1,142 @@
+"""The evaluation stage: frames through the extract stage, questions through the policy, figures into the run folder."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from strive.cache.lock import hold
+from strive.cache.store import Artefact, Store
+from strive.configs.errors import ItemError, UsageError
+from strive.configs.schema import Config
+from strive.stages.eval.benchmarks.data import BenchData
+from strive.stages.eval.metrics import summarise
+from strive.stages.eval.recipe import recipe_of, sample_key
+from strive.stages.eval.run_folder import EvalFolder
+from strive.stages.frames.frameset import FrameSet, read_frames
+from strive.stages.interrupt import stop_flag
+from strive.stages.plan import Job, VideoRef
+from strive.stages.reporter import Reporter, Silent
+from strive.stages.runner import run_chain
+from strive.stages.tasks.sample import Sample
+from strive.stages.vlm.resolve import model_identity
+
+if TYPE_CHECKING:
+    from strive.stages.vlm.policy import Policy
+
+
+@dataclass
+class EvalJob:
+    """One evaluation. `model`: Hugging Face id, folder, run folder or demo; `sources`: where config values came from."""
+
+    config: Config
+    store: Store
+    run: Path
+    model: str
+    bench: str
+    data: BenchData
+    reporter: Reporter = field(default_factory=Silent)
+    workers: int = 1
+    sources: Mapping[str, str] = field(default_factory=dict)
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class EvalOutcome:
+    """`done` answers given now, `cached` found in the run folder, failures as `{"id", "reason"}`; `results` as written."""
+
+    done: int
+    cached: int
+    failed: list[dict[str, str]]
+    results: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Footage:
+    """The extracted frames of a benchmark: `reasons` names the samples (by id) whose video gave none."""
+
+    artefacts: Mapping[str, Artefact]
+    reasons: Mapping[str, str]
+
+    def frames_of(self, sample: Sample) -> FrameSet:
+        """The frames of a sample's video; `ItemError` when there are none."""
+        if sample.video not in self.artefacts:
+            raise ItemError(self.reasons.get(sample.id, "no frames"))
+        return read_frames(self.artefacts[sample.video])
+
+    def digest(self, sample: Sample) -> str:
+        """Content digest of the frames, "" when there are none."""
+        return self.artefacts[sample.video].digest if sample.video in self.artefacts else ""
+
+
+def footage_of(data: BenchData, job: Job) -> Footage:
+    """Run the extract stage over a benchmark's videos; `job.samples` and `job.videos` are filled in here."""
+    missing: dict[str, str] = {}
+    videos: dict[str, VideoRef] = {}
+    for sample in data.samples:
+        if sample.video not in videos and sample.video not in missing:
+            try:
+                videos[sample.video] = VideoRef(sample.video, data.video_path(sample))
+            except ItemError as error:
+                missing[sample.video] = error.what
+    job.samples, job.videos = data.samples, list(videos.values())
+    if videos:
+        run_chain("extract", job)
+    found = job.results.get("extract", {})
+    artefacts = {name: one for name, one in found.items() if isinstance(one, Artefact)}
+    reasons = {s.id: missing.get(s.video) or str(found.get(s.video, "no frames")) for s in data.samples if s.video not in artefacts}
+    return Footage(artefacts, reasons)
+
+
+def run_eval(job: EvalJob) -> EvalOutcome:
+    """Answer what has no answer yet and write `results.json`.
+
+    The same command goes on where it was stopped; a changed recipe in the same run folder is a `UsageError` that
+    names the keys. Samples whose video gave no frames are reported apart with the reason.
+    """
+    if not job.data.samples:
+        raise UsageError(f"{job.bench}: no questions", "at least one", "Check --data and --limit.")
+    recipe = recipe_of(job.config, job.bench, model_identity(job.model))
+    folder = EvalFolder(job.run)
+    with hold(folder.lock, on_wait=job.reporter.info):
+        if job.force:
+            folder.clear()
+        folder.open(recipe, job.config, job.sources)
+        blind = job.config.eval.control == "text_only"
+        extraction = Job(job.config, job.store, reporter=job.reporter, workers=job.workers)
+        footage = Footage({}, {}) if blind else footage_of(job.data, extraction)
+        keys = {sample.id: sample_key(sample, recipe, footage.digest(sample)) for sample in job.data.samples}
+        rows = folder.answered(keys)
+        cached = len(rows)
+        failed = [{"id": s.id, "reason": footage.reasons[s.id]} for s in job.data.samples if s.id in footage.reasons]
+        results = summarise(job.data.samples, rows, failed, job.data.fields)
+        if cached + len(failed) < len(job.data.samples):
+            results, failed = ask(job, folder, footage, keys)
+        results = {"bench": job.bench, "control": job.config.eval.control, "model": job.model, **results, "recipe": recipe}
+        folder.finish(results)
+    return EvalOutcome(results["n"] - cached, cached, failed, results)
+
+
+def ask(job: EvalJob, folder: EvalFolder, footage: Footage, keys: Mapping[str, str]) -> tuple[dict[str, Any], list[dict[str, str]]]:
+    """Load the policy and ask the questions that have no answer."""
+    from strive.stages.eval.evaluate import evaluate
+    from strive.stages.vlm.load import load_policy
+
+    config = job.config.eval
+    policy = load_policy(job.model, device=config.device, dtype=config.dtype, max_pixels=config.max_pixels,
+                         min_pixels=config.min_pixels)
+    with stop_flag() as stop:
+        done = evaluate(policy, job.data.samples, footage.frames_of, config, folder, keys=keys, unavailable=footage.reasons,
+                        fields=job.data.fields, reporter=job.reporter, stop=stop)
+    return done.results, done.failed
+
+
+def evaluator(samples: Sequence[Sample], footage: Footage, config: Config) -> Callable[["Policy", int], dict[str, Any]]:
+    """The function that training calls to measure its policy: figures only, nothing is written."""
+
+    def measure(policy: "Policy", step: int) -> dict[str, Any]:
+        from strive.stages.eval.evaluate import evaluate
+
+        return evaluate(policy, samples, footage.frames_of, config.eval, unavailable=footage.reasons).results
+
+    return measure
