@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 from strive.stages.bundle.reader import Bundle, Variant
 from strive.stages.report.canvas import INK, LINE, MUTED, PAPER, Pen, clean, clock, line_height, wrap
 from strive.stages.report.sheet_curve import draw_curve
-from strive.stages.report.sheet_row import Row, draw_row
+from strive.stages.report.sheet_row import Row, draw_row, short
 from strive.stages.tasks.sample import Sample
 
 WIDTH, MARGIN, BETWEEN = 1640, 28, 16
@@ -70,12 +70,14 @@ def lettered(sample: Sample) -> str:
 
 
 def draw_footer(bundle: Bundle, width: int) -> Image.Image:
-    """The gold answer, small, and how many frames were scored; nothing that sampled frames ever saw it."""
+    """The gold answer, small (nothing that chose frames ever saw it), what was scored, and by whom."""
     times = bundle.score_times
     spread = f"{len(times)} frames scored" + (f", {clock(times[0])} to {clock(times[-1])}" if len(times) else "")
+    scorer = ", ".join(f"{clean(str(key), 30)} {short(value)}" for key, value in bundle.scorer.items())
+    parts = (f"gold answer: {clean(bundle.sample.answer, 200)}", spread, scorer, f"bundle {bundle.key[:12]}")
+    text = "    ·    ".join(parts)
     picture = Image.new("RGB", (width, line_height(13)), PAPER)
-    Pen(picture, 0, 0).write(wrap(f"gold answer: {clean(bundle.sample.answer, 200)}    ·    {spread}"
-                                  f"    ·    bundle {clean(bundle.key, 80)[:16]}", width, 13, most=1), 13, MUTED)
+    Pen(picture, 0, 0).write(wrap(text, width, 13, most=1), 13, MUTED)
     return picture
 
 

@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 400, 210, 46, 10, 10, 26
 MOST_POINTS = 240
@@ -42,9 +42,8 @@ def chart(lines: Sequence[Line], label: str, floor: float | None = None, ceiling
     """The lines as one `<svg>`; `floor` and `ceiling` are values that the vertical axis must include."""
     lines = [line for line in lines if any(math.isfinite(v) for v in line.values)]
     frame = Frame.around(lines, floor, ceiling)
-    parts = [Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}" class="chart" data-lines="{}" data-frame="{}">')
-             .format(WIDTH, HEIGHT, label, hover_data(lines), json.dumps(frame.as_list()))]
-    parts += [*frame.axes()]
+    head = Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}" data-lines="{}" data-frame="{}">')
+    parts = [head.format(WIDTH, HEIGHT, label, hover_data(lines), json.dumps(frame.as_list())), *frame.axes()]
     for line in lines:
         parts += draw_line(line, frame)
     parts.append(Markup('<line class="cursor" x1="-9" x2="-9" y1="{}" y2="{}"/></svg>').format(TOP, HEIGHT - BOTTOM))
@@ -69,7 +68,8 @@ class Frame:
         ys += [v for v in (floor, ceiling) if v is not None]
         low, high = (min(ys), max(ys)) if ys else (0.0, 1.0)
         if high - low < 1e-9 * max(1.0, abs(high)):
-            low, high = low - max(0.5 * abs(low), 0.05), high + max(0.5 * abs(high), 0.05)
+            room = max(0.5 * abs(high), 0.05)
+            low, high = (low if low == floor else low - room), (high if high == ceiling else high + room)
         step = nice((high - low) / 4)
         x0, x1 = (min(xs), max(xs)) if xs else (0.0, 1.0)
         return Frame(x0, x1 if x1 > x0 else x0 + 1, math.floor(low / step + 1e-9) * step,
@@ -132,7 +132,7 @@ def path(points: Sequence[Point], frame: Frame, line: Line, kind: str) -> Markup
         commands.append(f"{'L' if pen_down else 'M'}{x:.1f} {y:.1f}")
         pen_down = True
     return Markup('<path class="c{} {}" stroke-dasharray="{}" d="{}"/>').format(
-        line.colour, kind, DASHES[line.dash % len(DASHES)], " ".join(commands))
+        line.colour, kind, DASHES[line.dash % 3], " ".join(commands))
 
 
 def thin(points: list[Point]) -> list[Point]:
@@ -171,11 +171,13 @@ def tick(value: float, step: float) -> str:
     """A value with as many digits as its step needs."""
     if value and (abs(value) >= 1e4 or step < 1e-3):
         return f"{value:.2g}".replace("e-0", "e-").replace("e+0", "e")
-    digits = max(0, -math.floor(math.log10(step) + 1e-9)) + (1 if step / 10 ** math.floor(math.log10(step)) == 2.5 else 0)
+    power = math.floor(math.log10(step) + 1e-9)
+    digits = max(0, -power) + (step / 10.0**power == 2.5)
     return f"{value:.{digits}f}"
 
 
 def swatch(line: Line) -> Markup:
     """A piece of the line, for a legend."""
-    return Markup('<svg class="swatch" viewBox="0 0 22 8"><path class="c{} fine" stroke-dasharray="{}" d="M1 4H21"/></svg>{}').format(
-        line.colour, DASHES[line.dash % len(DASHES)], escape(line.name))
+    stroke = Markup('<path class="c{} fine" stroke-dasharray="{}" d="M1 4H21"/>')
+    drawn = stroke.format(line.colour, DASHES[line.dash % 3])
+    return Markup('<svg class="swatch" viewBox="0 0 22 8">{}</svg>{}').format(drawn, line.name)

@@ -32,7 +32,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Example:
-    """A question of one step with its best and its worst rollout; `right` of `count` rollouts got the top reward."""
+    """A question of one step with its best and its worst rollout; `top` of `count` rollouts got the best reward."""
 
     step: int
     sample_id: str
@@ -40,7 +40,7 @@ class Example:
     options: tuple[str, ...]
     answer: str
     count: int
-    right: int
+    top: int
     rollouts: tuple[Shown, ...]
     missing: str
 
@@ -83,7 +83,8 @@ def example(run: Path, key: tuple[int, str], rows: list[Row], bundle_of: BundleO
     return Example(
         key[0], key[1], sample.question if sample else str(best.get("question", "")),
         tuple(sample.options or ()) if sample else (), sample.answer if sample else str(best.get("gold", "")),
-        len(rows), sum(row["reward"] == best["reward"] for row in rows),
+        int(best.get("group_size") or len(rows)),
+        int(best.get("group_top") or sum(row["reward"] == best["reward"] for row in rows)),
         tuple(shown(title, row, bundle) for title, row in pair), missing,
     )
 
@@ -106,6 +107,11 @@ def shown(title: str, row: Row, bundle: Bundle | None) -> Shown:
     operators = ", ".join(str(one.get("name") or one.get("operator")) for one in variant.operators) if variant else ""
     parts = {str(k): float(v) for k, v in (row.get("rewards") or {}).items() if isinstance(v, int | float)}
     advantage = row.get("advantage")
-    return Shown(title, number, variant.sampler if variant else "", operators, str(row.get("reply", ""))[:LONGEST_REPLY],
-                 float(row["reward"]), parts, float(advantage) if isinstance(advantage, int | float) else None,
+    return Shown(title, number, variant.sampler if variant else "", operators, reply(row), float(row["reward"]), parts,
+                 float(advantage) if isinstance(advantage, int | float) else None,
                  tuple(thumbnails(variant)) if variant else ())
+
+
+def reply(row: Row) -> str:
+    """What the policy wrote."""
+    return str(row.get("reply", ""))[:LONGEST_REPLY]

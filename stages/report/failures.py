@@ -29,7 +29,7 @@ def failures(runs: Sequence[RunFolder]) -> Failures:
     """Failed items as each run recorded them, every item once a run."""
     rows: dict[tuple[str, str], Failure] = {}
     for run in runs:
-        recorded = [*(run.about.get("failed") or ()), *(run.results.get("failed") or ())]
+        recorded = run.results.get("failed")
         for row in recorded if isinstance(recorded, list) else ():
             if isinstance(row, dict):
                 rows[run.name, str(row.get("id"))] = Failure(run.name, str(row.get("id")), str(row.get("reason", "")))

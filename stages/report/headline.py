@@ -12,8 +12,7 @@ ROWS = (
     ("swapped", "Frames of another video", "control", "trained policy"),
 )
 FACTS = (
-    ("n_eval", "held-out questions"), ("visible_share", "questions whose evidence is in the frames shown"),
-    ("steps", "training steps"), ("seed", "seed"), ("seconds", "seconds in all"),
+    ("n_eval", "held-out questions"), ("steps", "training steps"), ("seed", "seed"), ("seconds", "seconds in all"),
 )
 
 
@@ -45,12 +44,15 @@ def read_headline(summary: Mapping[str, Any]) -> Headline:
     """From figures under the names that `strive demo` prints (`base_accuracy`, `text_only_accuracy`, `chance`, …),
     a `title`, a `text` of two sentences, and `facts` (label → value) for anything else."""
     rows = tuple(
-        HeadlineRow(label, note, kind, accuracy, share(summary, f"{name}_accuracy_answered"), share(summary, f"{name}_format_rate"))
+        HeadlineRow(label, note, kind, accuracy, share(summary, f"{name}_accuracy_answered"),
+                    share(summary, f"{name}_format_rate"))
         for name, label, kind, note in ROWS
         if (accuracy := share(summary, f"{name}_accuracy")) is not None
     )
     marks = {name: value for name in ("chance", "ceiling") if (value := share(summary, name)) is not None}
     facts = {label: plain(summary[name]) for name, label in FACTS if summary.get(name) is not None}
+    if (visible := share(summary, "visible_share")) is not None:
+        facts["questions whose evidence is in the frames shown"] = f"{100 * visible:.0f} %"
     facts |= {str(label): plain(value) for label, value in (summary.get("facts") or {}).items()}
     return Headline(str(summary.get("title") or ""), str(summary.get("text") or ""), rows, marks, facts, gain(rows))
 

@@ -29,12 +29,13 @@ def train_facts(run: RunFolder) -> list[tuple[str, str]]:
     """Recipe, model, group shape, steps, seed."""
     config = run.config
     variants, rollouts = config.get("variants.count"), config.get("train.rollouts")
-    group = f"{variants} variants × {rollouts // variants} generations" if whole(variants, rollouts) else ""
+    group = group_of(variants, rollouts)
     facts = [
-        ("recipe", run.about.get("recipe") or recipe_of(run)), ("model", config.get("model") or run.about.get("model")),
-        ("data", run.about.get("data")), ("group", group), ("frames per variant", config.get("variants.frames")),
+        ("recipe", recipe_of(run)), ("model", config.get("model")),
+        ("data", data_of(run)), ("group", group), ("frames per variant", config.get("variants.frames")),
         ("steps", len(run.metrics) or None), ("advantage", config.get("train.advantage_scope")),
-        ("loss", config.get("train.loss")), ("learning rate", config.get("train.learning_rate")), ("seed", config.get("train.seed")),
+        ("loss", config.get("train.loss")), ("learning rate", config.get("train.learning_rate")),
+        ("seed", config.get("train.seed")),
     ]
     return [(label, str(value)) for label, value in facts if value not in (None, "")]
 
@@ -48,9 +49,17 @@ def eval_facts(run: RunFolder) -> list[tuple[str, str]]:
     return [(label, str(value)) for label, value in facts if value not in (None, "", "none")]
 
 
-def whole(variants: Any, rollouts: Any) -> bool:
-    """True when the group's shape is known and even."""
-    return isinstance(variants, int) and isinstance(rollouts, int) and variants > 0 and rollouts % variants == 0
+def group_of(variants: Any, rollouts: Any) -> str:
+    """The group's shape, when it is known and even."""
+    if not (isinstance(variants, int) and isinstance(rollouts, int) and variants > 0 and rollouts % variants == 0):
+        return ""
+    return f"{variants} variant{'s' * (variants > 1)} × {rollouts // variants} generations"
+
+
+def data_of(run: RunFolder) -> str:
+    """How many bundles, and the first digits of their digest."""
+    samples, digest = run.about.get("samples"), str(run.about.get("data") or "").removeprefix("sha256:")
+    return f"{samples} bundles, {digest[:8]}" if samples else ""
 
 
 def recipe_of(run: RunFolder) -> str:

@@ -43,7 +43,7 @@ def render(folders: Sequence[RunFolder], summary: Mapping[str, Any] | None, bund
     trained = [run for run in folders if run.metrics]
     script = source("script.jinja")
     return environment().get_template("page.jinja").render(
-        title=str((summary or {}).get("title") or ", ".join(run.name for run in folders)),
+        title=str((summary or {}).get("title") or title(folders)),
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"), version=version("strive"),
         identities=[identity(run, number) for number, run in enumerate(folders)],
         headline=read_headline(summary) if summary else None,
@@ -52,6 +52,12 @@ def render(folders: Sequence[RunFolder], summary: Mapping[str, Any] | None, bund
         failures=failures(folders), settings=settings(folders), names=[run.name for run in folders],
         style=Markup(source("style.jinja")), script=Markup(script), script_hash=digest(script),
     )
+
+
+def title(folders: Sequence[RunFolder]) -> str:
+    """The runs' names, the first two when there are many."""
+    names = [run.name for run in folders]
+    return ", ".join(names) if len(names) <= 3 else f"{', '.join(names[:2])} and {len(names) - 2} more runs"
 
 
 def run_legend(runs: Sequence[RunFolder]) -> list[Markup]:

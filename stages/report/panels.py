@@ -35,8 +35,10 @@ class Drawn:
 PANELS = (
     Panel("Reward", "mean over the step's rollouts", (("reward_mean", "reward"),), floor=0),
     Panel("Accuracy", "share of rollouts with the right answer", (("accuracy", "accuracy"),), 0, 1),
+    Panel("Held-out accuracy", "measured during training with --eval-data", (("eval_accuracy", "accuracy"),), 0, 1),
     Panel("Format rate", "share of rollouts in the asked form", (("format_rate", "format rate"),), 0, 1),
-    Panel("Groups without signal", "share of groups whose rewards are all equal: the whole group, and variant by variant",
+    Panel("Groups without signal",
+          "share of groups whose rewards are all equal: the whole group, and variant by variant",
           (("frac_zero_std", "whole group"), ("frac_zero_std_per_variant", "per variant")), 0, 1),
     Panel("Advantage variance", "within one variant's rollouts, and between the variants of a question",
           (("adv_var_within", "within"), ("adv_var_between", "between")), floor=0),
@@ -46,7 +48,8 @@ PANELS = (
     Panel("Clipped share", "tokens whose ratio left the clip range", (("clip_frac", "clipped"),), floor=0),
     Panel("Loss", "its sign means little in policy-gradient training", (("loss", "loss"),)),
     Panel("Completion length", "mean tokens", (("completion_len_mean", "tokens"),), floor=0),
-    Panel("Step time", "seconds: the whole step, and its rollouts", (("step_s", "step"), ("rollout_s", "rollouts")), floor=0),
+    Panel("Step time", "seconds: the whole step, and its rollouts",
+          (("step_s", "step"), ("rollout_s", "rollouts")), floor=0),
 )
 
 
@@ -57,7 +60,8 @@ def draw_panels(runs: Sequence[RunFolder]) -> list[Drawn]:
         lines = [line for line in panel_lines(panel, runs) if any(math.isfinite(v) for v in line.values)]
         if lines:
             legend = dash_legend(panel) if len(panel.metrics) > 1 else ()
-            drawn.append(Drawn(panel.title, panel.note, last_value(lines), chart(lines, panel.title, panel.floor, panel.ceiling), legend))
+            picture = chart(lines, panel.title, panel.floor, panel.ceiling)
+            drawn.append(Drawn(panel.title, panel.note, last_value(lines), picture, legend))
     return drawn
 
 
@@ -65,10 +69,15 @@ def panel_lines(panel: Panel, runs: Sequence[RunFolder]) -> list[Line]:
     """One line a run and metric."""
     several = len(runs) > 1
     return [
-        Line(f"{run.name} · {label}" if several else label, [float(row["step"]) for row in run.metrics],
-             [figure(row.get(metric)) for row in run.metrics], number % 8, dash)
+        Line(f"{run.name} · {label}" if several else label, *points(run, metric), number % 8, dash)
         for number, run in enumerate(runs) for dash, (metric, label) in enumerate(panel.metrics)
     ]
+
+
+def points(run: RunFolder, metric: str) -> tuple[list[float], list[float]]:
+    """Steps and values; of an evaluation only the steps at which it was made, so that a line joins them."""
+    rows = [row for row in run.metrics if metric in row] if metric.startswith("eval_") else run.metrics
+    return [float(row["step"]) for row in rows], [figure(row.get(metric)) for row in rows]
 
 
 def last_value(lines: Sequence[Line]) -> str:

@@ -15,7 +15,7 @@ MOST_BYTES = 512 * 1024 * 1024
 
 @dataclass(frozen=True)
 class RunFolder:
-    """One run: `metrics` one row a step, `rollouts` and `predictions` as written, `results` of an evaluation."""
+    """One run: `config` by dotted key, `about` is run.json, `metrics` one row a step, the rest as written."""
 
     name: str
     path: Path
@@ -42,8 +42,9 @@ def read_run(path: Path) -> RunFolder:
     if not any((path / name).is_file() for name in known):
         raise UsageError(f"{path}: not a run folder", f"one of {', '.join(known)} in it",
                          "Give the folder that was --run (or --out) of the run.")
-    config, sources, about = read_config(path / "config.yaml")
+    config, sources = read_config(path / "config.yaml")
     rows = {name: tuple(optional_jsonl(path / f"{name}.jsonl")) for name in ("metrics", "rollouts", "predictions")}
+    about = optional_json(path / "run.json")
     return RunFolder(path.resolve().name, path, config, sources, about, last_of_each_step(rows["metrics"]),
                      rows["rollouts"], rows["predictions"], optional_json(path / "results.json"))
 
@@ -70,7 +71,7 @@ def optional_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text("utf-8"))
     except (ValueError, RecursionError) as error:
-        raise VerificationError(f"{path}: not JSON ({error})", "one JSON object", "Run the evaluation again.") from error
+        raise VerificationError(f"{path}: not JSON ({error})", "one JSON object", "Run the evaluation again.") from None
     return value if isinstance(value, dict) else {}
 
 
@@ -81,22 +82,31 @@ def check_size(path: Path) -> None:
         raise UsageError(f"{path}: {size} bytes", f"at most {MOST_BYTES}", "Report on a shorter run.")
 
 
-def read_config(path: Path) -> tuple[dict[str, Any], dict[str, str], dict[str, Any]]:
-    """The resolved config as dotted keys, the source of each value, and what else the file says of the run."""
+def read_config(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """The resolved config as dotted keys, and the source of each value, which its line ends with as a comment."""
     if not path.is_file():
-        return {}, {}, {}
+        return {}, {}
     check_size(path)
+    text = path.read_text("utf-8", "replace")
     try:
-        tree = yaml.safe_load(path.read_text("utf-8")) or {}
+        tree = yaml.safe_load(text) or {}
     except (yaml.YAMLError, RecursionError) as error:
-        raise VerificationError(f"{path}: not YAML", "the config that the run wrote", "Mend or remove the file.") from error
-    if not isinstance(tree, dict):
-        return {}, {}, {}
-    sources = tree.pop("sources", None)
-    config = tree.pop("config", None)
-    if not isinstance(config, dict):
-        config, tree = tree, {}
-    return dotted(config), {str(k): str(v) for k, v in (sources or {}).items()}, tree
+        expected = "the config that the run wrote"
+        raise VerificationError(f"{path}: not YAML", expected, "Mend or remove the file.") from error
+    return (dotted(tree), read_sources(text)) if isinstance(tree, dict) else ({}, {})
+
+
+def read_sources(text: str) -> dict[str, str]:
+    """`key: value  # source` lines, the key of a section's line being `section.key`."""
+    sources, section = {}, ""
+    for line in text.splitlines():
+        before, mark, source = line.rpartition("  # ")
+        key = (before if mark else line).partition(":")[0]
+        if not line.startswith(" "):
+            section = "" if mark else key.strip()
+        if mark:
+            sources[f"{section}.{key.strip()}" if line.startswith(" ") else key.strip()] = source.strip()
+    return sources
 
 
 def dotted(tree: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,8 @@ def thumbnails(variant: Variant) -> list[Thumbnail]:
     frames = [frame for clip in variant.clips() for frame in clip]
     chosen = np.unique(np.linspace(0, len(frames) - 1, min(MOST, len(frames))).round().astype(int)) if frames else []
     close = len(frames) > 1 and float(np.diff(variant.times).min()) < 0.15
-    return [Thumbnail(data_uri(Image.fromarray(frames[i])), clock(float(variant.times[i]), 2 if close else 1)) for i in chosen]
+    digits = 2 if close else 1
+    return [Thumbnail(data_uri(Image.fromarray(frames[i])), clock(float(variant.times[i]), digits)) for i in chosen]
 
 
 def data_uri(picture: Image.Image) -> str:
