@@ -1,5 +1,6 @@
-"""Tiny random Qwen2.5-VL and Qwen3-VL folders with real processors and their own tokenizer, for every test that needs one."""
+"""Tiny random Qwen2.5-VL and Qwen3-VL folders with real processors and an own tokenizer, for all tests."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +52,6 @@ def make_tokenizer(merges: int = 60) -> Qwen2Tokenizer:
     learner.train_from_iterator(CORPUS, trainers.BpeTrainer(vocab_size=len(alphabet) + merges, show_progress=False,
                                                             initial_alphabet=alphabet))
     vocab = learner.get_vocab()
-    import json
-
     merges_learned = [tuple(pair) for pair in json.loads(learner.to_str())["model"]["merges"]]
     tokenizer = Qwen2Tokenizer(vocab=vocab, merges=merges_learned, eos_token="<|im_end|>", pad_token="<|endoftext|>",
                                model_max_length=32768)

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from strive.stages.vlm.interface import ViewInputs
 from torch import Tensor
 from torch.nn.functional import pad
-
-from strive.stages.vlm.interface import ViewInputs
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +51,8 @@ def causal_mask(valid: Tensor | None, queries: int, keys: int, device: torch.dev
     """
     if valid is None and queries in (1, keys):
         return None
+    if valid is not None and queries == 1:
+        return valid[:, None, None]
     rows = torch.arange(keys - queries, keys, device=device).unsqueeze(1)
     columns = torch.arange(keys, device=device).unsqueeze(0)
     causal = (columns <= rows).unsqueeze(0)

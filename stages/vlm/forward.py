@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
-from transformers.cache_utils import DynamicCache
-
 from strive.stages.vlm.batch import PromptBatch, causal_mask, for_attention
 from strive.stages.vlm.interface import VisionFeatures
+from torch import Tensor
+from transformers.cache_utils import DynamicCache
 
 
 def joined(features: Sequence[VisionFeatures]) -> VisionFeatures | None:

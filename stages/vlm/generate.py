@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
-from transformers.cache_utils import DynamicCache
-
 from strive.stages.vlm.batch import collate
 from strive.stages.vlm.forward import continue_hidden, joined, prefill
 from strive.stages.vlm.interface import Completion, Sampling, ViewInputs, VisionFeatures
 from strive.stages.vlm.kv_cache import decode_cache
 from strive.stages.vlm.sampling import draw, row_noise
+from torch import Tensor
+from transformers.cache_utils import DynamicCache
 
 
 @dataclass
@@ -74,8 +73,7 @@ def _decode(policy: Any, hidden: Tensor, cache: DynamicCache, start: Tensor, val
             break
         if len(live) <= len(rows) // 2:  # copying the cache pays once half of the rows have ended
             rows, ids = rows[live], ids[live]
-            for layer in cache.layers:
-                layer.keep(live)
+            cache.batch_select_indices(live)
         seen = valid[rows, :cache.get_seq_length() + 1] if valid is not None else None
         hidden = continue_hidden(policy.core, ids.unsqueeze(1), (start[rows] + step).unsqueeze(1), seen, cache)[:, -1]
     return drawn

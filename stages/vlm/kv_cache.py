@@ -13,7 +13,7 @@ class DecodeLayer(DynamicLayer):
         super().__init__()
         self.dtype, self.device, self.is_initialized = keys.dtype, keys.device, True
         self.length = keys.shape[2]
-        self.key_room, self.value_room = (_with_room(x, rows, room) for x in (keys, values))
+        self.key_room, self.value_room = (_with_room(states, rows, room) for states in (keys, values))
 
     def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
         """Append [rows, heads, steps, dim]; returns all keys and values so far (views of the reserved room)."""
@@ -27,9 +27,9 @@ class DecodeLayer(DynamicLayer):
         """Tokens held."""
         return int(self.length)
 
-    def keep(self, rows: Tensor) -> None:
-        """Drop all rows but these (int64 indices)."""
-        self.key_room, self.value_room = self.key_room[rows], self.value_room[rows]
+    def batch_select_indices(self, indices: Tensor) -> None:
+        """Drop all rows but these (int64)."""
+        self.key_room, self.value_room = self.key_room[indices], self.value_room[indices]
 
 
 def _with_room(states: Tensor, rows: Tensor, room: int) -> Tensor:
@@ -42,13 +42,18 @@ def _with_room(states: Tensor, rows: Tensor, room: int) -> Tensor:
 def decode_cache(prefix: DynamicCache, rows: Tensor, room: int) -> DynamicCache:
     """A cache for decoding: row r continues prefix `rows[r]`, with room for that many more tokens. No gradient."""
     cache = DynamicCache()
-    cache.layers = [DecodeLayer(layer.keys, layer.values, rows, room) for layer in prefix.layers]
+    cache.layers = [DecodeLayer(keys, values, rows, room) for keys, values in _states(prefix)]
     return cache
 
 
 def shared_cache(prefix: DynamicCache, rows: Tensor) -> DynamicCache:
     """A cache in which row r holds the keys and values of prefix `rows[r]`; gradients flow back to the prefix."""
     cache = DynamicCache()
-    for index, layer in enumerate(prefix.layers):
-        cache.update(layer.keys[rows], layer.values[rows], index)
+    for index, (keys, values) in enumerate(_states(prefix)):
+        cache.update(keys[rows], values[rows], index)
     return cache
+
+
+def _states(cache: DynamicCache) -> list[tuple[Tensor, Tensor]]:
+    layers: list[Any] = cache.layers
+    return [(layer.keys, layer.values) for layer in layers]

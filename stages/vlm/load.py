@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
-
 from strive.configs.errors import MissingError, UsageError
 from strive.stages.vlm.adapters import make_adapter
 from strive.stages.vlm.policy import Policy
 from strive.stages.vlm.resolve import model_identity, resolve_model
+from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 LORA_TARGETS = r".*language_model\..*\.(q|k|v|o|gate|up|down)_proj"
@@ -30,10 +29,11 @@ def load_policy(model: str, *, device: str = "auto", dtype: str = "auto", max_pi
     config = AutoConfig.from_pretrained(folder, local_files_only=True)
     processor = _processor(folder)
     adapter = make_adapter(processor, config, max_pixels, min_pixels)
-    core = AutoModelForImageTextToText.from_pretrained(
+    core: Any = AutoModelForImageTextToText.from_pretrained(
         folder, dtype=choose_dtype(dtype, place), attn_implementation="sdpa", use_safetensors=True,
         local_files_only=True,
-    ).to(place)
+    )
+    core.to(place)
     core.eval()  # no dropout: rollout and training log-probs are the same function
     adapter.prepare(core)
     trained = _prepare_training(core, trainable, freeze_vision, lora_rank, seed)

@@ -1,4 +1,4 @@
-"""What the Qwen-VL families share: resizing, the video processor's call, prompt assembly, the tower, its features' place."""
+"""What the Qwen-VL families share: resizing, the processor's call, the prompt, the tower, its features' place."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -6,14 +6,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
-from transformers.video_utils import VideoMetadata
-
 from strive.configs.errors import ItemError, UsageError
 from strive.stages.vlm.interface import ViewInputs, VisionFeatures
 from strive.stages.vlm.positions import VisualBlock, rope_positions
 from strive.stages.vlm.sizing import fill_patches, patch_times, resize_frames, target_size
 from strive.stages.vlm.vision_attention import batch_segments
+from torch import Tensor
+from transformers.video_utils import VideoMetadata
 
 VIDEO = 2  # the token type of video placeholders
 
@@ -113,7 +112,7 @@ class QwenAdapter(ABC):
 
     @abstractmethod
     def tower_inputs(self, grids: Tensor, device: torch.device) -> dict[str, Any]:
-        """Everything the tower derives from `grids` int64 [clips, 3], computed on the CPU with plain-integer lengths."""
+        """What the tower derives from `grids` int64 [clips, 3], worked out on the CPU with plain-integer lengths."""
 
     def encode_vision(self, core: Any, pixels: Tensor, grids: Tensor, counts: Sequence[int]) -> list[VisionFeatures]:
         """Patches of several views at once [patches, dim] → features of each; `counts` visual tokens a view."""
@@ -125,7 +124,7 @@ class QwenAdapter(ABC):
         return [VisionFeatures(own[0], tuple(own[1:])) for own in zip(*split, strict=True)]
 
     def language_inputs(self, embeds: Tensor, visual_index: Tensor, features: VisionFeatures) -> dict[str, Any]:
-        """The language model's inputs with the features put at `visual_index` (flat into [B · L]) of embeds [B, L, D]."""
+        """The language model's inputs: features put at `visual_index` (flat into [B · L]) of embeds [B, L, D]."""
         flat = embeds.flatten(0, 1)
         return {"inputs_embeds": flat.index_copy(0, visual_index, features.tokens.to(flat.dtype)).view_as(embeds)}
 

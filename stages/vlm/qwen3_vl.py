@@ -5,17 +5,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
-from transformers.vision_utils import get_vision_interpolation_indices_and_weights, get_vision_position_ids
-
 from strive.stages.vlm.interface import VisionFeatures
 from strive.stages.vlm.positions import VisualBlock
 from strive.stages.vlm.qwen import QwenAdapter
 from strive.stages.vlm.vision_attention import Segments
+from torch import Tensor
+from transformers.vision_utils import get_vision_interpolation_indices_and_weights, get_vision_position_ids
 
 
 class Qwen3VL(QwenAdapter):
-    """One block per temporal patch, each after its timestamp; deepstack levels are added in the first decoder layers."""
+    """One block per temporal patch, each after its timestamp; deepstack levels join the first decoder layers."""
 
     def blocks(self, grid: Sequence[int], times: np.ndarray) -> list[VisualBlock]:
         """Each patch is a picture of its own: temporal offset 0."""

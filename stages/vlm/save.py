@@ -1,13 +1,12 @@
-"""Writing a policy as an ordinary Hugging Face folder: safetensors, configs, processor; a LoRA folded into the weights."""
+"""Writing a policy as an ordinary Hugging Face folder: safetensors, configs, processor; a LoRA is merged."""
 
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
-
 from strive.cache import atomic
 from strive.cache.disk import explained
+from torch import Tensor, nn
 
 
 def save_policy(model: nn.Module, core: Any, processor: Any, folder: Path) -> None:
@@ -34,7 +33,7 @@ def save_adapter(model: Any, folder: Path) -> None:
 
 
 def merged_weights(model: nn.Module, core: Any) -> dict[str, Tensor]:
-    """The weights as if there were no LoRA: W + (alpha / r) · B · A under the original names; the model is unchanged."""
+    """The weights without LoRA: W + (alpha / r) · B · A under the original names; the model is left unchanged."""
     weights: dict[str, Tensor] = core.state_dict()
     if model is core:
         return weights

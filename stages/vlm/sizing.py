@@ -1,12 +1,11 @@
-"""The size at which a model sees a frame: multiples of patch × merge inside a pixel budget, resized here and nowhere else."""
+"""The size at which a model sees a frame: multiples of patch × merge inside a pixel budget, made here only."""
 
 import math
 
 import numpy as np
 import torch
-from torch import Tensor
-
 from strive.configs.errors import ItemError
+from torch import Tensor
 
 MAX_ASPECT = 200
 

@@ -1,4 +1,4 @@
-"""Vision attention in a few calls: segments (frames, windows) of one length attend as one batch instead of one by one."""
+"""Vision attention in few calls: segments (frames, windows) of one length attend as one batch, not one by one."""
 
 import types
 from dataclasses import dataclass
@@ -41,9 +41,9 @@ def attend_by_length(self: nn.Module, hidden_states: Tensor, cu_seqlens: Segment
     query, key = (_rotate(x, cos, sin) for x in (query, key))
     out = torch.empty_like(value) if len(cu_seqlens.groups) > 1 else value
     for length, index in cu_seqlens.groups:
-        parts = [(x if index is None else x[index]).unflatten(0, (-1, length)).transpose(1, 2)
-                 for x in (query, key, value)]  # each [segments, heads, length, head_dim]
-        mixed = scaled_dot_product_attention(*parts, scale=attention.scaling).transpose(1, 2).flatten(0, 1)
+        q, k, v = ((states if index is None else states[index]).unflatten(0, (-1, length)).transpose(1, 2)
+                   for states in (query, key, value))  # each [segments, heads, length, head_dim]
+        mixed = scaled_dot_product_attention(q, k, v, scale=attention.scaling).transpose(1, 2).flatten(0, 1)
         out = mixed if index is None else out.index_copy(0, index, mixed)
     return attention.proj(out.reshape(hidden_states.shape[0], -1))
 
