@@ -1,0 +1,42 @@
+"""Cuts, resizes and packs pictures for the demo policy while it is being made; users' runs go through stages/vlm."""
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from strive.stages.demo.policy_model import MEAN, MERGE, PATCH, STD, VIEW_SIDE
+
+Box = tuple[float, float, float, float]  # x0, y0, x1, y1 as fractions of the picture
+WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
+RESIZERS = (cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC)
+
+
+def cut(picture: NDArray[np.uint8], box: Box, resizer: int = cv2.INTER_AREA, side: int = VIEW_SIDE) -> NDArray[np.uint8]:
+    """The part of a picture inside a box, as uint8 RGB [side, side, 3]."""
+    height, width = picture.shape[:2]
+    x0, y0, x1, y1 = box
+    part = picture[round(y0 * height) : round(y1 * height), round(x0 * width) : round(x1 * width)]
+    return cv2.resize(part, (side, side), interpolation=resizer)
+
+
+def random_box(rng: np.random.Generator, smallest: float = 0.58, largest: float = 1.0) -> Box:
+    """A square box of a random size somewhere in the picture."""
+    side = rng.uniform(smallest, largest)
+    x0, y0 = rng.uniform(0, 1 - side, 2)
+    return (float(x0), float(y0), float(x0 + side), float(y0 + side))
+
+
+def pack(pairs: NDArray[np.uint8]) -> Tensor:
+    """Pixel values of frame pairs uint8 [B, 2, side, side, 3] in Qwen2-VL's patch order: float32 [B * patches, dim]."""
+    count, depth, side = pairs.shape[:3]
+    pixels = torch.from_numpy(pairs).float().div(255).sub(torch.tensor(MEAN)).div(torch.tensor(STD))
+    cells = side // (PATCH * MERGE)
+    split = pixels.view(count, depth, cells, MERGE, PATCH, cells, MERGE, PATCH, 3)
+    return split.permute(0, 2, 5, 3, 6, 8, 1, 4, 7).reshape(count * (side // PATCH) ** 2, -1)
+
+
+def grids(count: int, side: int = VIEW_SIDE) -> Tensor:
+    """grid_thw int64 [count, 3] of that many frame pairs, each a video of its own."""
+    return torch.tensor([[1, side // PATCH, side // PATCH]]).repeat(count, 1)

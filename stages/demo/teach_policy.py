@@ -1,0 +1,71 @@
+"""Second lesson: the language model learns to answer from what the vision tower gives it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from strive.stages.demo.lesson import Seen, Sheet, embed, make_sheet, prompt_text
+from strive.stages.demo.material import Material
+from strive.stages.demo.script import Asked
+from strive.stages.demo.tokenizer import reply_text
+
+Log = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One question asked about one view."""
+
+    view: Seen
+    asked: Asked
+    wording: str
+
+
+def exercises(material: Material, views: list[Seen], only: set[str] | None = None) -> list[Exercise]:
+    """Every question about every view, optionally of some families only."""
+    return [
+        Exercise(view, asked, asked.wording)
+        for view in views
+        for asked in material.scripts[view.video].asked
+        if only is None or asked.family.name in only
+    ]
+
+
+def reply_loss(model: Any, sheet: Sheet) -> Tensor:
+    """Mean negative log-likelihood of the reply tokens."""
+    hidden = model.model.language_model(inputs_embeds=embed(model, sheet), position_ids=sheet.positions, use_cache=False)
+    wanted = sheet.is_reply[:, 1:]
+    logits = model.lm_head(hidden.last_hidden_state[:, :-1][wanted])
+    return nn.functional.cross_entropy(logits, sheet.ids[:, 1:][wanted])
+
+
+def teach_policy(model: Any, tokenizer: Any, lessons: list[Exercise], seed: int, steps: int, rate: float, log: Log,
+                 batch: int = 64) -> None:  # fmt: skip
+    """Supervised steps on gold replies; the vision tower stays as it is."""
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    weights = [*model.model.language_model.parameters()]
+    optimizer = torch.optim.AdamW(weights, lr=rate, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / 50))
+    for step in range(steps):
+        chosen = [lessons[int(place)] for place in rng.integers(0, len(lessons), batch)]
+        loss = reply_loss(model, lesson_sheet(tokenizer, chosen, rng))
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(weights, 1.0)
+        optimizer.step()
+        schedule.step()
+        if step % 50 == 49:
+            log(f"policy step {step + 1}: loss {loss.item():.4f}")
+
+
+def lesson_sheet(tokenizer: Any, chosen: list[Exercise], rng: np.random.Generator) -> Sheet:
+    """Prompts in a random wording with their gold replies."""
+    wordings = [str(rng.choice(one.asked.family.wordings)) for one in chosen]
+    texts = [prompt_text(wording, one.asked.family) for wording, one in zip(wordings, chosen, strict=True)]
+    replies = [reply_text(one.asked.family.name, one.asked.answer) for one in chosen]
+    return make_sheet(tokenizer, [one.view for one in chosen], texts, replies)
