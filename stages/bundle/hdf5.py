@@ -6,6 +6,7 @@ Data is uncompressed, so a dataset can never be larger than its file; a larger o
 file, external storage and virtual datasets are refused.
 """
 
+import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,11 +21,13 @@ CHUNK_BYTES = 1 << 20
 MAX_RANK = 4
 MAX_TEXT_BYTES = 64 << 20
 KINDS = "iufb"
+BUILDS = itertools.count()
 
 
 def build(fill: Callable[[h5py.File], None]) -> bytes:
     """The bytes of an HDF5 file that `fill` wrote into memory; byte-identical for identical content and order."""
-    with h5py.File("memory", "w", driver="core", backing_store=False, libver=LIBVER) as file:
+    name = f"memory-{next(BUILDS)}"  # HDF5 takes two files of one name for the same file, even in memory
+    with h5py.File(name, "w", driver="core", backing_store=False, libver=LIBVER) as file:
         fill(file)
         file.flush()
         return bytes(file.id.get_file_image())

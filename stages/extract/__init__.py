@@ -1,1 +1,1 @@
-"""Stage: probe and decode videos in a child process, choose frames by presentation time."""
+"""Stage extract: videos become frames with their true times, decoded forward in a child process."""

@@ -1,0 +1,98 @@
+"""The extract stage: one artefact of frames per video and sampling config."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from strive.cache.key import library_series, make_key
+from strive.cache.store import Store
+from strive.configs.data_stages import ExtractConfig
+from strive.configs.errors import ItemError, MissingError
+from strive.configs.schema import Config
+from strive.stages.extract.probe import refuse
+from strive.stages.extract.worker import Pool
+from strive.stages.frames.frameset import FrameSet, write_frames
+from strive.stages.plan import Item, Job, Product, VideoRef
+
+VERSION = 1
+CHILD = "strive.stages.extract.child"
+AUTO = "pyav"  # chosen by measurement: docs/extract.md, printed by tests/benchmarks/decoders.py
+OPENCV = "opencv-python|opencv-python-headless|opencv-contrib-python|opencv-contrib-python-headless"
+
+
+class ExtractStage:
+    """Videos → frames. Children decode in parallel, one video each."""
+
+    name = "extract"
+    version = VERSION
+    upstream: tuple[str, ...] = ()
+    parallel = True
+
+    def settings(self, config: Config) -> dict[str, Any]:
+        """The config values that enter keys; `auto` stands as the decoder that it means."""
+        return {**config.extract.result_keys(), "decoder": decoder_of(config.extract)}
+
+    def items(self, job: Job) -> list[Item]:
+        """One item per video; what is not a regular file, is empty or is gone and never seen is blocked."""
+        settings = self.settings(job.config)
+        series = library_series("av", OPENCV)
+        return [item_of(ref, job.store, settings, series) for ref in job.videos]
+
+    @contextmanager
+    def open(self, job: Job) -> Iterator["FrameMaker"]:
+        """Start the first decode child; all end with the block."""
+        pool = Pool(CHILD)
+        try:
+            yield FrameMaker(pool, job.store, job.config.extract, self.settings(job.config))
+        finally:
+            pool.close()
+
+
+def decoder_of(config: ExtractConfig) -> str:
+    """The decoder that will be used."""
+    return AUTO if config.decoder == "auto" else config.decoder
+
+
+def item_of(ref: VideoRef, store: Store, settings: dict[str, Any], series: dict[str, str]) -> Item:
+    """The item of one video. A video that is gone is known by its last digest, so its frames stay usable."""
+    reason = refuse(ref.path)
+    gone = reason in ("no such file", "broken symbolic link")
+    if reason and not gone:
+        return Item(ref.id, None, blocked=reason)
+    try:
+        digest = store.video_digest(ref.path)
+    except MissingError:
+        return Item(ref.id, None, blocked=reason or "no such file")
+    except ItemError as error:
+        return Item(ref.id, None, blocked=str(error))
+    key = make_key("extract", VERSION, settings, {"video": digest, "series": series})
+    return Item(ref.id, key, {"video": ref, "digest": digest})
+
+
+class FrameMaker:
+    """Asks a child for the frames of one video and packs them."""
+
+    def __init__(self, pool: Pool, store: Store, config: ExtractConfig, settings: dict[str, Any]) -> None:
+        self.pool, self.store, self.config, self.settings = pool, store, config, settings
+
+    def make(self, item: Item) -> Product:
+        """Raises `ItemError` with the reason when the video cannot be decoded, is gone, or changes meanwhile."""
+        path: Path = item.inputs["video"].path
+        if reason := refuse(path):
+            raise ItemError(reason)
+        request = {**self.settings, "path": str(path), "memory_mib": self.config.memory_mib}
+        with self.pool.child() as child:
+            header, encoded = child.ask(request, self.config.deadline_s)
+        if self.store.video_digest(path) != item.inputs["digest"]:
+            raise ItemError("the file changed while it was read; run the same command again")
+        meta = {**header["meta"], "series": library_series("av", OPENCV), "codec": self.config.codec}
+        frames = FrameSet(
+            np.asarray(header["times"], np.float64), np.asarray(header["source_index"], np.int64),
+            np.asarray(header["sizes"], np.int32).reshape(-1, 2), encoded, meta,
+        )
+        return Product(write_frames(frames), {**meta, "frames": len(frames)}, tuple(header["warnings"]))
+
+
+STAGE = ExtractStage()

@@ -1,0 +1,134 @@
+"""Child processes that may hang, crash or eat memory without harm: a deadline, SIGKILL, and a reason in words."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import IO, Any
+
+from strive.configs.errors import ItemError, MissingError
+from strive.stages.extract.wire import pack, receive
+
+START_LIMIT_S = 120.0
+STDERR_TAIL = 4096
+
+
+class Child:
+    """One child process that answers requests, one after the other; dead after the first one it fails to answer."""
+
+    def __init__(self, module: str, arguments: Sequence[str] = ()) -> None:
+        command = [sys.executable, "-P", "-m", module, str(os.getpid()), *arguments]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
+        )
+        self._tail = bytearray()
+        self._drain = threading.Thread(target=self._read_stderr, args=(self.process.stderr,), daemon=True)
+        self._drain.start()
+        self.ask(None, START_LIMIT_S)
+
+    def _read_stderr(self, stream: IO[bytes]) -> None:
+        while piece := stream.read(4096):
+            self._tail += piece
+            del self._tail[:-STDERR_TAIL]
+
+    @property
+    def alive(self) -> bool:
+        """True while it can be asked."""
+        return self.process.poll() is None
+
+    def ask(self, request: dict[str, Any] | None, deadline_s: float) -> tuple[dict[str, Any], list[bytes]]:
+        """Send a request (None: wait for the greeting), return the answer's header and blobs.
+
+        Raises `ItemError` with the reason when the child says so, hangs or dies, `MissingError` when the child lacks
+        a library.
+        """
+        assert self.process.stdin is not None and self.process.stdout is not None
+        deadline = time.monotonic() + deadline_s
+        try:
+            if request is not None:
+                self.process.stdin.write(pack(request))
+            header, blobs = receive(self.process.stdout.fileno(), deadline)
+        except TimeoutError:
+            self.kill()
+            raise ItemError(f"decode took more than {deadline_s:g} s") from None
+        except (EOFError, BrokenPipeError):
+            raise ItemError(self.obituary()) from None
+        except BaseException:
+            self.kill()
+            raise
+        if "missing" in header:
+            self.kill()
+            raise MissingError(**header["missing"])
+        if "reason" in header:
+            raise ItemError(header["reason"])
+        return header, blobs
+
+    def obituary(self) -> str:
+        """Why the child died, in words."""
+        try:
+            code = self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return "the decoder stopped answering"
+        self._drain.join(1)
+        lines = self._tail.decode(errors="replace").strip().splitlines()
+        last = lines[-1][:200] if lines else "it said nothing"
+        if code >= 0:
+            return f"the decoder stopped with exit code {code}: {last}"
+        name = signal.Signals(-code).name
+        if name == "SIGKILL":
+            return "the decoder was killed (SIGKILL; out of memory?)"
+        return f"the decoder crashed ({name})"
+
+    def kill(self) -> None:
+        """End it now."""
+        self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream is not None:
+                stream.close()
+
+
+class Pool:
+    """Children that are reused; as many as are asked for at the same time."""
+
+    def __init__(self, module: str, arguments: Sequence[str] = ()) -> None:
+        self._module, self._arguments = module, arguments
+        self._lock = threading.Lock()
+        self._idle: list[Child] = []
+        self._all: list[Child] = []
+        self._give_back(self._start())
+
+    def _start(self) -> Child:
+        child = Child(self._module, self._arguments)
+        with self._lock:
+            self._all = [one for one in self._all if one.alive] + [child]
+        return child
+
+    def _give_back(self, child: Child) -> None:
+        if child.alive:
+            with self._lock:
+                self._idle.append(child)
+
+    @contextmanager
+    def child(self) -> Iterator[Child]:
+        """A child for one request."""
+        with self._lock:
+            child = self._idle.pop() if self._idle else None
+        if child is None or not child.alive:
+            child = self._start()
+        try:
+            yield child
+        finally:
+            self._give_back(child)
+
+    def close(self) -> None:
+        """End all children."""
+        with self._lock:
+            for child in self._all:
+                child.kill()
+            self._all, self._idle = [], []
