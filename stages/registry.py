@@ -1,7 +1,8 @@
 """Where each data stage lives: stages never import each other, they are reached by name through here."""
 
+from collections.abc import Callable
 from importlib import import_module
-from typing import cast
+from typing import Any, cast
 
 from strive.stages.plan import DataStage
 
@@ -10,6 +11,10 @@ STAGES = {
     "embed": "strive.stages.score.embed:STAGE",
     "score": "strive.stages.score.stage:STAGE",
     "variants": "strive.stages.variants.stage:STAGE",
+}
+RUNS = {
+    "train": "strive.stages.train.stage:train",
+    "eval": "strive.stages.eval.stage:run_eval",
 }
 UNITS = {"extract": "videos", "embed": "videos", "score": "questions", "variants": "samples"}
 COMMANDS = ("extract", "score", "variants", "train", "eval")
@@ -27,3 +32,9 @@ def chain(name: str) -> list[str]:
     for before in stage(name).upstream:
         order += [one for one in chain(before) if one not in order]
     return [*order, name]
+
+
+def run(name: str) -> Callable[[Any], Any]:
+    """The function that carries out one training or evaluation job."""
+    module, _, attribute = RUNS[name].partition(":")
+    return cast(Callable[[Any], Any], getattr(import_module(module), attribute))

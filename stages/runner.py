@@ -40,8 +40,8 @@ def plan_stage(name: str, job: Job) -> StagePlan:
         elif found:
             results[item.id] = found
     return StagePlan(
-        name, registry.UNITS[name], *(tuple(buckets[b]) for b in ("cached", "todo", "blocked", "waiting")),
-        changed=changed_settings(stage, job),
+        name, registry.UNITS[name], cached=tuple(buckets["cached"]), todo=tuple(buckets["todo"]),
+        blocked=tuple(buckets["blocked"]), waiting=tuple(buckets["waiting"]), changed=changed_settings(stage, job),
     )
 
 
