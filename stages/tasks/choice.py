@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 from strive.stages.tasks.letters import bare_letters, choose, mentions
+from strive.stages.tasks.numbers import read_number
 from strive.stages.tasks.option_text import equal_options, numeric_options, occurring_options
 from strive.stages.tasks.plain import normal, plain
 from strive.stages.tasks.prompt import letter_of
@@ -44,18 +45,20 @@ def chosen_letters(answer: str, options: Sequence[str]) -> set[str]:
     bare = bare_letters(text, len(options))
     if bare is not None:
         return bare
-    equal = equal_options(text, options)
-    if equal:
-        return letters(equal)
     conflict = lettered_conflict(text, options)
     if conflict:
         return conflict
+    equal = equal_options(text, options)
+    if equal:
+        return letters(equal)
     text = by_position(text, options)
     named = choose(mentions(text, options))
     if named:
         return named
-    occurring = occurring_options(text, options)
-    return letters(occurring or numeric_options(text, options))
+    valued = numeric_options(text, options)
+    if valued and all(read_number(option).value is not None for option in options):
+        return letters(valued)  # "2 + 2 = 4" mentions the option 2 and means 4
+    return letters(occurring_options(text, options) or valued)
 
 
 def letters(indices: set[int]) -> set[str]:
@@ -64,12 +67,18 @@ def letters(indices: set[int]) -> set[str]:
 
 
 def lettered_conflict(text: str, options: Sequence[str]) -> set[str]:
-    """Both letters when an answer gives one letter with exactly another option's text; else nothing."""
+    """Both letters when an answer gives one letter with another option's text; else nothing."""
     lead = LEAD.match(text)
     if lead is None or ord(lead[1].upper()) - ord("A") >= len(options):
         return set()
-    equal = letters(equal_options(lead[2], options))
-    return equal | {lead[1].upper()} if equal and lead[1].upper() not in equal else set()
+    rest = normal(lead[2])
+    wanted = [normal(option) for option in options]
+    begun = [i for i, option in enumerate(wanted) if option and re.match(rf"{re.escape(option)}(?!\w)", rest)]
+    if not begun:
+        return set()
+    longest = max(begun, key=lambda i: len(wanted[i]))
+    meant = letters({i for i in begun if wanted[i] == wanted[longest]})
+    return set() if lead[1].upper() in meant else meant | {lead[1].upper()}
 
 
 def by_position(text: str, options: Sequence[str]) -> str:

@@ -9,18 +9,18 @@ COPULA = (
 )
 SOFT = (  # words that may stand between the cue and the letter
     r"(?:\s|:|,|\"|'|the|option|choice|letter|answer|number|indeed|clearly|most|likely|probably|definitely|simply|"
-    r"therefore|thus|then|only|actually|still|certainly|surely|just|be|really|again|my|best|correct|right|final)*"
+    r"therefore|thus|then|only|actually|still|certainly|surely|just|be|really|again|my|best|correct|right|final|correcta|correcte|richtige|la|le|die|der|正确|的)*"
 )
-ADJECTIVE = r"(?:correct|right|best|true|final|proper|accurate|appropriate|suitable|plausible|likely|matching)"
+ADJECTIVE = r"(?:correct|right|best|true|final|proper|accurate|appropriate|suitable|plausible|likely|matching|richtig|correcta|correcte)"
 VERB = (
     r"(?:choos(?:e|ing)|chose|select(?:ed|ing)?|pick(?:ed|ing)?|go(?:ing)? (?:with|for)|went with|opt(?:ed|ing)? for|"
-    r"settl(?:e|ing) on|vote for|say|guess|think|believe|lean(?:ing)? towards?|leads? (?:me |us )?to|points? to|"
+    r"settl(?:e|ing) on|vote for|say|guess|think|believe|lean(?:ing)?(?: towards?)?|leads? (?:me |us )?to|points? to|"
     r"left with|leav(?:es|ing)|corresponds? to|match(?:es)?|supports?|indicates?|answer with|wähle|elijo|choisis)"
 )
 PRONOUN = r"(?:it|that|this|which|one|and|only)"
 CONNECTOR = (
     r"(?:so|thus|hence|therefore|then|probably|likely|definitely|clearly|maybe|perhaps|surely|certainly|but|finally|"
-    r"final|yes|ok|okay|actually|conclusion|verdict|correct|因此|所以|故|选|应选|答|->|=>|→|⇒)"
+    r"final|yes|ok|okay|actually|conclusion|verdict|correct|因此|所以|故|选|应选|答|而是|选择|no,|->|=>|→|⇒)"
 )
 
 AFFIRM_LEFT = re.compile(
@@ -32,7 +32,8 @@ AFFIRM_LEFT = re.compile(
     rf"){SOFT}$",
     re.IGNORECASE,
 )
-MARK_LEFT = re.compile(r"\b(?:option|choice|letter|answer)\s*[:#]?\s*$|(?:选项|选)\s*$", re.IGNORECASE)
+MARK_LEFT = re.compile(r"\b(?:option|choice|answer)\s*[:#]?\s*$|(?:选项|选)\s*$", re.IGNORECASE)
+HEDGE = re.compile(r"\b(?:could|might|may|maybe|perhaps|possibly|either)\b", re.IGNORECASE)
 END_LEFT = re.compile(r"\b(?:is|are|be)\s*[:\"']*\s*$", re.IGNORECASE)
 
 REJECT_LEFT = re.compile(
@@ -70,7 +71,7 @@ REJECT_RIGHT = re.compile(
 )
 AFFIRM_RIGHT = re.compile(
     rf"{OPENING}(?:option\s+|choice\s+)?(?:{COPULA_RIGHT}\s+(?:{SOFTER}\s+)*{RIGHT}(?!\s*(?:that|which)\s+(?:is|was)\s+(?:not|wrong))"
-    rf"|(?:{SOFTER}\s+)*(?:fits|matches|describes|explains)\b|(?:是)?(?:正确|对))",
+    rf"|(?:{SOFTER}\s+)*(?:fits|matches|describes|explains)\b|(?:选项)?(?:是)?(?:正确|对))",
     re.IGNORECASE,
 )
 VERDICT_WRONG = re.compile(rf"^[\"')\]}}.:,;\-=>\s(]*(?:{WRONG}|no\b|not (?:correct|right|true|shown|seen|in the)|✗|✘|❌|✖|×)", re.IGNORECASE)

@@ -9,7 +9,7 @@ from strive.stages.tasks import cues
 from strive.stages.tasks.plain import normal
 from strive.stages.tasks.prompt import letter_of
 
-Strength = Literal["none", "mark", "verdict", "statement"]
+Strength = Literal["none", "mark", "lead", "verdict", "statement"]
 
 WORD = "A-Za-z0-9_À-ɏ"
 MENTION = re.compile(
@@ -20,9 +20,9 @@ AFTER_ARTICLE = re.compile(  # what may follow "A" or "I" for it to be a letter,
     r"^\s*(?:$|[^\w\s]|\n|(?:because|since|as|and|or|but|is|was|are|isn't|would|seems|looks|which|where|if|then|also|"
     r"not|matches|fits|describes|does|doesn't|cannot|can't|must|should)\b(?!\s+(?:man|woman|person|dog|boy|girl)\b))|^[一-鿿]",
 )
-BOUNDARY = re.compile(r"(?<![A-Z])[.!?;]+(?=\s|$)|\n|,(?=\s)|\(|\)")
-SENTENCE = re.compile(r"(?<![A-Z])[.!;]+(?=\s|$)|(?<=[A-Z])[.!;](?=\s+[A-Z][a-z])|\n|[?]")
-JOIN = re.compile(r"^[\"')\]}]*(?:\s*,?\s*(?:or|and|nor|&|/|oder|und|或|和)\s*|\s*,\s*|\s*/\s*)(?:option\s+|choice\s+)?[\"'(\[{]*$", re.IGNORECASE)
+BOUNDARY = re.compile(r"[.!?;]+(?=\s|$)|\n|,(?=\s)|\(|\)")
+SENTENCE = re.compile(r"[.!;]+(?=\s|$)|\n|[?]")
+JOIN = re.compile(r"^[\"')\]}]*(?:\s*,?\s*(?:or|and|nor|&|/|oder|und|或|和)\s*|\s*,\s*|\s*/\s*)(?:(?:maybe|perhaps|possibly|even|also)\s+)?(?:option\s+|choice\s+)?[\"'(\[{]*$", re.IGNORECASE)
 HARD_JOIN = re.compile(r"(?:or|and|&|/|oder|und|或|和)", re.IGNORECASE)
 START = re.compile(r"(?:^|\n)[\s\"'>\-]*$")
 
@@ -74,11 +74,11 @@ def is_letter(text: str, one: Mention) -> bool:
     return True
 
 
-def clause_before(text: str, position: int) -> str:
-    """The text left of `position`, back to the last clause boundary."""
+def clause_before(text: str, position: int, across_comma: bool = True) -> str:
+    """The text left of `position`, back to the last clause boundary; a comma directly before it may belong ("So, B")."""
     start = 0
     for boundary in BOUNDARY.finditer(text, 0, position):
-        if text[boundary.end() : position].strip(" \"'") or boundary.group() not in (",", "("):
+        if not across_comma or text[boundary.end() : position].strip(" \"'") or boundary.group() not in (",", "("):
             start = boundary.end()
     return text[start:position].rstrip("(")
 
@@ -86,19 +86,19 @@ def clause_before(text: str, position: int) -> str:
 def judge(text: str, one: Mention, option: str) -> None:
     """Fill in what the words around the mention say of it."""
     one.letter = one.letter.upper()
-    left, right = clause_before(text, one.start), text[one.end :]
+    left, right = clause_before(text, one.start, across_comma=False), text[one.end :]
     beyond = after_option(right, option)
     ending = SENTENCE.search(text, one.end)
     one.asked = ending is not None and ending.group() == "?"
     rejected_right = any(cues.REJECT_RIGHT.match(rest) for rest in {right, beyond}) or cues.VERDICT_WRONG.match(beyond)
     if cues.REJECT_LEFT.search(left) or cues.REJECT_CLAUSE.search(left) or (rejected_right and not denies_other(right)):
         one.rejected = True
-    elif cues.AFFIRM_LEFT.search(left) or is_last_line(text, one):
-        one.strength = "statement"
+    elif (said := cues.AFFIRM_LEFT.search(clause_before(text, one.start))) or is_last_sentence(text, one):
+        one.strength = "mark" if said and cues.HEDGE.search(said.group()) else "statement"
     elif any(cues.AFFIRM_RIGHT.match(rest) for rest in (right, beyond)) or cues.VERDICT_RIGHT.match(beyond):
         one.strength = "verdict"
     elif is_marked(text, one):
-        one.strength = "mark"
+        one.strength = "mark" if text[: one.start].strip("\"'([{<> ") else "lead"
 
 
 def denies_other(right: str) -> bool:
@@ -115,11 +115,10 @@ def after_option(right: str, option: str) -> str:
     return right
 
 
-def is_last_line(text: str, one: Mention) -> bool:
-    """The letter is all that stands on the last line."""
-    last = text.rstrip().rpartition("\n")[2]
-    offset = len(text.rstrip()) - len(last)
-    return one.start >= offset and re.fullmatch(r"[\s\"'(\[{<]*[A-Za-z][\s\"')\]}>.:!]*", last) is not None
+def is_last_sentence(text: str, one: Mention) -> bool:
+    """The letter is all that stands on the last line or in the last sentence."""
+    before = re.search(r"(?:^|\n|[.!?:]\s)\s*[\"'(\[{<]*$", text[: one.start]) is not None
+    return before and re.fullmatch(r"[\s\"')\]}>.:!]*", text[one.end :]) is not None
 
 
 def is_marked(text: str, one: Mention) -> bool:
@@ -128,23 +127,25 @@ def is_marked(text: str, one: Mention) -> bool:
     if one.bracketed or cues.MARK_LEFT.search(left):
         return True
     if START.search(left):
-        return re.match(r"\s*(?:$|[.):,;\-\n]|(?:because|since|as|is)\b|[A-Z\"'(])", right) is not None
+        return re.match(r"\s*(?:$|[.):,;\-\n]|(?:because|since|as|is|rather than|instead of|over|due to)\b|[A-Z\"'(])", right) is not None
     return bool(cues.END_LEFT.search(left)) and re.match(r"[\s.!\"')\]]*$", right) is not None
 
 
 def join(text: str, found: list[Mention]) -> None:
     """Letters joined by or / and / commas share a rejection, and are alternatives otherwise."""
+    passed_on: set[int] = set()  # mentions that got their rejection from the right: "A, B and C are wrong"
     for before, after in reversed(list(zip(found, found[1:], strict=False))):
         gap = text[before.end : after.start]
-        if not JOIN.match(gap) or before.letter == after.letter:
+        if not JOIN.match(gap) or before.letter == after.letter or before.rejected or not after.rejected:
             continue
-        if after.rejected and not before.rejected and before.strength in ("none", "mark") and HARD_JOIN.search(gap):
+        if before.strength in ("none", "mark", "lead") and (HARD_JOIN.search(gap) or after.start in passed_on):
             before.rejected = True
+            passed_on.add(before.start)
     for before, after in zip(found, found[1:], strict=False):
         gap = text[before.end : after.start]
         if not JOIN.match(gap) or before.letter == after.letter:
             continue
-        if before.rejected and after.strength in ("none", "mark"):
+        if before.rejected and after.strength in ("none", "mark", "lead"):
             after.rejected = True
         elif not before.rejected and not after.rejected:
             before.joined = after.joined = True
@@ -152,27 +153,28 @@ def join(text: str, found: list[Mention]) -> None:
 
 def drop_restated(text: str, found: list[Mention], options: Sequence[str]) -> None:
     """A list of options that is only repeated names none of them."""
-    restated = [m for m in found if m.strength == "mark" and repeats(text, m, options[letter_index(m)])]
+    weak = [m for m in found if m.strength in ("none", "mark", "lead") and not m.rejected]
+    restated = [m for m in weak if repeats(text, m, options[letter_index(m)])]
     if len({m.letter for m in restated}) > 1:
         for one in restated:
             one.strength = "none"
 
 
 def repeats(text: str, one: Mention, option: str) -> bool:
-    """The option's text follows its letter."""
-    following = normal(text[one.end : one.end + len(option) + 8])
-    return bool(normal(option)) and following.startswith(normal(option))
+    """The option's text, or the beginning of it up to the line's end, follows its letter."""
+    wanted, line = normal(option), normal(text[one.end :].partition("\n")[0])
+    return bool(wanted) and bool(line) and (line.startswith(wanted) or wanted.startswith(line))
 
 
 def choose(found: Sequence[Mention]) -> set[str]:
-    """The letters that stand: the last statement, else verdicts, else marks; joined letters stand together."""
+    """The letters that stand: the last statement, else verdicts, else the leading letter, else marks; joined letters stand together."""
     standing = [m for m in found if not m.rejected and not m.asked]
     statements = [m for m in standing if m.strength == "statement"]
     if statements:
         last = statements[-1]
         later = {m.letter for m in standing if m.strength == "verdict" and m.start > last.end}
         return group_of(last, standing) | later
-    for strength in ("verdict", "mark"):
+    for strength in ("verdict", "lead", "mark"):
         chosen = [m for m in standing if m.strength == strength]
         if chosen:
             return set().union(*(group_of(m, standing) for m in chosen))

@@ -39,7 +39,16 @@ def occurring_options(text: str, options: Sequence[str]) -> set[int]:
         if wanted:
             spans += [(m.start(), m.end(), i) for m in re.finditer(rf"(?<!\w){re.escape(wanted)}(?!\w)", body)]
     outer = [s for s in spans if not any(o != s and o[0] <= s[0] and s[1] <= o[1] and o[1] - o[0] > s[1] - s[0] for o in spans)]
-    return {i for start, end, i in outer if not is_denied(body, start, end)}
+    standing: set[int] = set()
+    denied_until = -1
+    for start, end, i in sorted(outer):
+        passed_on = denied_until >= 0 and re.fullmatch(r"\s*(?:or|nor|and)\s*", body[denied_until:start]) is not None
+        if passed_on or is_denied(body, start, end):
+            denied_until = end
+        else:
+            standing.add(i)
+            denied_until = -1
+    return standing
 
 
 def is_denied(body: str, start: int, end: int) -> bool:

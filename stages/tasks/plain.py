@@ -10,7 +10,7 @@ FRACTION = re.compile(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
 MATH = re.compile(r"\\[()\[\]]|\$+")
 LATEX_SPACE = re.compile(r"\\[,;:!\s]|~(?=\\|\{)|\\(?:quad|qquad|left|right|displaystyle)\b")
 MARKDOWN = re.compile(r"\*+|(?<!\w)_{1,2}(?=\w)|(?<=\w)_{1,2}(?!\w)|`+|^#+\s*", re.MULTILINE)
-HTML = re.compile(r"</?(?:b|i|em|strong|u|br|p|span|code|sup|sub)\s*/?>", re.IGNORECASE)
+HTML = re.compile(r"</?(?:b|i|em|strong|u|br|p|span|code|sup|sub)\s*/?>")
 ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 PUNCTUATION = re.compile(r"[^\w\s%.+\-/]|(?<!\d)[.\-/+]|[.\-/+](?!\d)")
 
