@@ -56,13 +56,17 @@ def make_video(
     path: Path, frames: int = 30, fps: float = 10, size: tuple[int, int] = (64, 48), *, codec: str = "libx264",
     pix_fmt: str = "yuv420p", times: Sequence[float] | None = None, options: dict[str, str] | None = None,
     muxer: str | None = None, muxer_options: dict[str, str] | None = None, numbers: Sequence[int] | None = None,
-    bframes: int = 0, gop: int = 12, audio: bool = False,
+    bframes: int = 0, gop: int = 12, audio: bool = False, degrees: int = 0, mirror: bool = False,
 ) -> Path:
-    """Write a video of (width, height) `size`; `times` in seconds makes it a variable-rate one."""
+    """Write a video of (width, height) `size`; `times` in seconds makes it a variable-rate one.
+
+    With `degrees` and `mirror` the stored pictures are upright once they are mirrored, then turned clockwise so far.
+    """
     rate = Fraction(fps).limit_denominator(1001)
     with av.open(str(path), "w", format=muxer, options=muxer_options or {}) as container:
         stream = container.add_stream(codec, rate=rate)
-        stream.width, stream.height, stream.pix_fmt = size[0], size[1], pix_fmt
+        stream.width, stream.height = size if degrees % 180 == 0 else size[::-1]
+        stream.pix_fmt = pix_fmt
         if codec in ("libx264", "libx265"):
             stream.options = {"bf": str(bframes), "g": str(gop), "preset": "veryfast", **(options or {})}
         else:
@@ -73,7 +77,7 @@ def make_video(
             stream.codec_context.time_base = MILLISECOND
         sound = container.add_stream("aac" if muxer != "matroska" else "libopus", rate=48000) if audio else None
         for i in range(frames if times is None else len(times)):
-            board = picture(numbers[i] if numbers else i, *size)
+            board = turned_back(picture(numbers[i] if numbers else i, *size), degrees, mirror)
             frame = av.VideoFrame.from_ndarray(board, format="rgb24")
             frame.pts = i if times is None else round(times[i] * 1000)
             frame.time_base = 1 / rate if times is None else MILLISECOND
@@ -82,6 +86,12 @@ def make_video(
         if sound is not None:
             _mux_silence(container, sound, 1.0)
     return path
+
+
+def turned_back(image: np.ndarray, degrees: int, mirror: bool) -> np.ndarray:
+    """The picture that is `image` after mirroring it left–right and turning it clockwise."""
+    image = np.rot90(image, degrees // 90)
+    return np.ascontiguousarray(image[:, ::-1] if mirror else image)
 
 
 def _mux_silence(container: av.container.OutputContainer, stream: av.AudioStream, seconds: float) -> None:
@@ -151,8 +161,17 @@ def flip_bits(source: Path, target: Path, start: float, count: int = 40, seed: i
     return target
 
 
-def rotate(source: Path, target: Path, degrees: int, mirror: bool = False) -> Path:
-    """An MP4 whose display matrix turns the picture clockwise by `degrees` (after mirroring left–right)."""
+def make_rotated(path: Path, degrees: int, mirror: bool = False, **more: object) -> Path:
+    """An MP4 that is upright once its display matrix is obeyed: mirror left–right, then turn clockwise."""
+    source = path.with_suffix(".stored.mp4")
+    make_video(source, degrees=degrees, mirror=mirror, **more)  # type: ignore[arg-type]
+    set_matrix(source, path, degrees, mirror)
+    source.unlink()
+    return path
+
+
+def set_matrix(source: Path, target: Path, degrees: int, mirror: bool = False) -> Path:
+    """An MP4 whose display matrix mirrors the stored picture left–right, then turns it clockwise by `degrees`."""
     a, b, c, d = {0: (1, 0, 0, 1), 90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}[degrees]
     if mirror:
         a, b = -a, -b
@@ -217,4 +236,12 @@ def trim_by_edit(source: Path, target: Path, media_time: int) -> Path:
     at = data.index(b"elst") + 4 + 8
     data[at + 4 : at + 8] = struct.pack(">i", media_time)
     target.write_bytes(bytes(data))
+    return target
+
+
+def cut_after(source: Path, target: Path, frames: int) -> Path:
+    """The file up to half of the packet after the first `frames` packets."""
+    with av.open(str(source)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+    target.write_bytes(source.read_bytes()[: packets[frames].pos + packets[frames].size // 2])
     return target

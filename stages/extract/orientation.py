@@ -36,7 +36,7 @@ class Orientation:
 
 
 def from_matrix(data: bytes) -> Orientation:
-    """The orientation nearest to a display matrix of nine int32: x' = a x + c y, y' = b x + d y (ISO 14496-12 §6.2.2)."""
+    """The orientation nearest to a display matrix, nine int32: x' = a x + c y, y' = b x + d y (ISO 14496-12 §6.2.2)."""
     if len(data) < 36:
         return Orientation()
     a, b, _, c, d = struct.unpack("=5i", data[:20])

@@ -133,7 +133,7 @@ def packet_times(container: Any, stream: Any, origin: Fraction) -> tuple[np.ndar
     carried = not (container.format.name == "avi" and stream.codec_context.has_b_frames)
     try:
         for packet in container.demux():
-            stamp = packet.pts if packet.pts is not None else packet.dts
+            stamp = packet.pts if carried and packet.pts is not None else packet.dts
             if not packet.size or packet.time_base is None:
                 continue
             if stamp is None:
