@@ -1,1 +1,1 @@
-"""Stage: materialises variant bundles from frames, importance and views."""
+"""Stage: bundles of views from frames, scores and the question."""

@@ -1,0 +1,84 @@
+"""Data stage "variants": one bundle per sample, from the video's frames and the question's scores."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
+
+from strive.cache.artefact import Artefact
+from strive.cache.digest import digest_json
+from strive.cache.key import make_key
+from strive.configs.schema import Config
+from strive.stages.plan import Item, Job, Product
+from strive.stages.tasks.sample import Sample
+
+
+class VariantsStage:
+    """Items are the samples; the key is of the settings, the sample, and the content of its frames and scores."""
+
+    name = "variants"
+    version = 1
+    upstream = ("extract", "score")
+    parallel = True
+
+    def settings(self, config: Config) -> dict[str, Any]:
+        return config.variants.result_keys()
+
+    def items(self, job: Job) -> list[Item]:
+        from strive.stages.views.operators import check_names
+
+        check_names(job.config.variants)
+        settings = self.settings(job.config)
+        return [self.item(job, sample, settings) for sample in job.samples]
+
+    def item(self, job: Job, sample: Sample, settings: dict[str, Any]) -> Item:
+        """One sample's item; blocked when its video or its question failed."""
+        frames, scores = job.upstream("extract", sample.video), job.upstream("score", sample.id)
+        if not isinstance(frames, Artefact) or not isinstance(scores, Artefact):
+            return Item(sample.id, None, blocked=next((one for one in (frames, scores) if isinstance(one, str)), None))
+        digest = digest_json(sample.to_json())
+        inputs = {"sample": digest, "frames": frames.digest, "scores": scores.digest}
+        key = make_key(self.name, self.version, settings, inputs)
+        return Item(sample.id, key, {"frames": frames, "scores": scores, "sample": sample, "sample_row": digest})
+
+    @contextmanager
+    def open(self, job: Job) -> Iterator["VariantsMaker"]:
+        yield VariantsMaker(job.config)
+
+
+class VariantsMaker:
+    """Builds the views of one sample and writes its bundle."""
+
+    def __init__(self, config: Config) -> None:
+        from strive.stages.frames.frameset import read_frames
+
+        self.config = config.variants
+        self.read_frames = lru_cache(maxsize=4)(read_frames)
+
+    def make(self, item: Item) -> Product:
+        from strive.stages.bundle.format import FILE
+        from strive.stages.bundle.writer import write_bundle
+        from strive.stages.frames.scores import read_scores
+        from strive.stages.views.build import build_views
+
+        sample: Sample = item.inputs["sample"]
+        frames, scores = self.read_frames(item.inputs["frames"]), read_scores(item.inputs["scores"])
+        views = build_views(sample.blind(), scores, frames.sizes, self.config)
+        data = write_bundle(sample, frames, scores, views, self.config, item.key or "")
+        meta = {
+            "variants": len(views), "frames": [len(view.indices) for view in views], "pool": len(frames),
+            "vetoes": [{"variant": k, **veto} for k, view in enumerate(views) for veto in view.vetoes],
+        }
+        return Product({FILE: data}, meta, warnings(len(frames), self.config.frames))
+
+
+def warnings(pool: int, wanted: int) -> tuple[str, ...]:
+    """What to tell about a video with fewer frames than a view asks for: frames are never repeated to fill up."""
+    if pool == 1:
+        return ("one frame: every variant shows the same picture",)
+    if pool < wanted:
+        return (f"{pool} frames, fewer than variants.frames={wanted}: every variant shows them all",)
+    return ()
+
+
+STAGE = VariantsStage()

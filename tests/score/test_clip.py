@@ -1,0 +1,128 @@
+"""The CLIP scorer: fixed batches, identical rows for identical frames, weights that are the ones asked for."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from strive.cache.store import Store
+from strive.configs.data_stages import ScoreConfig
+from strive.configs.errors import MissingError, UsageError
+from strive.stages.score.clip import ClipEncoder, open_clip_encoder
+from strive.stages.score.identity import find_model, identity
+
+
+@pytest.fixture(scope="module")
+def encoder(clip_folder: Path) -> ClipEncoder:
+    return open_clip_encoder(ScoreConfig(model=str(clip_folder), batch=8, device="cpu"))
+
+
+def pictures(n: int, seed: int = 0) -> list[np.ndarray]:
+    return list(np.random.default_rng(seed).integers(0, 255, (n, 40, 52, 3), dtype=np.uint8))
+
+
+def test_rows_are_unit_vectors_and_the_model_is_float32_on_the_cpu(encoder: ClipEncoder) -> None:
+    rows = encoder.images(pictures(11), "")
+    assert rows.shape == (11, 32) and rows.dtype == np.float32
+    assert np.allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-6)
+    assert next(encoder.model.parameters()).dtype.itemsize == 4
+
+
+def test_a_row_is_bit_identical_whatever_its_neighbours(encoder: ClipEncoder) -> None:
+    mine, others = pictures(8), pictures(8, seed=9)
+    rows = encoder.images(mine, "")
+    for at in range(8):
+        mixed = [*others[:at], mine[at], *others[at + 1:]]
+        assert (encoder.images(mixed, "")[at] == rows[at]).all()
+        assert (encoder.images(mixed[: at + 1], "")[at] == rows[at]).all()
+
+
+def test_identical_frames_get_identical_rows_wherever_they_stand(encoder: ClipEncoder) -> None:
+    one, *rest = pictures(12)
+    rows = encoder.images([one, *rest[:6], one.copy(), *rest[6:], one], "")
+    assert (rows[0] == rows[7]).all() and (rows[0] == rows[-1]).all() and len(rows) == 14
+
+
+def test_another_batch_size_gives_the_same_scores_but_for_rounding(encoder: ClipEncoder, clip_folder: Path) -> None:
+    single = open_clip_encoder(ScoreConfig(model=str(clip_folder), batch=1, device="cpu"))
+    assert np.abs(single.images(pictures(11), "") - encoder.images(pictures(11), "")).max() < 1e-5
+
+
+def test_images_of_any_size_and_shape_are_taken(encoder: ClipEncoder) -> None:
+    odd = [np.zeros((1, 1, 3), np.uint8), np.full((3, 200, 3), 9, np.uint8), np.full((99, 7, 3), 200, np.uint8)]
+    assert np.isfinite(encoder.images(odd, "")).all()
+    assert len(encoder.images([], "")) == 0
+
+
+def test_tokens_are_counted_before_any_truncation(encoder: ClipEncoder) -> None:
+    assert encoder.context == 16
+    assert encoder.tokens("red") == 3
+    assert encoder.tokens("red " * 50) == 52
+    assert (encoder.text("red " * 50) == encoder.text("red " * 60)).all()
+
+
+def test_missing_weights_are_missing_and_no_other_model_is_taken(clip_folder: Path, tmp_path: Path) -> None:
+    for model, pretrained in ((str(tmp_path / "none"), ""), ("./nowhere", ""), (f"local-dir:{tmp_path}", ""),
+                              ("ViT-B-32", "laion2b_s34b_b79k"), ("hf-hub:nobody/nothing", "")):
+        with pytest.raises(MissingError) as caught:
+            open_clip_encoder(ScoreConfig(model=model, pretrained=pretrained))
+        assert caught.value.code == 5 and caught.value.do
+    bare = shutil.copytree(clip_folder, tmp_path / "bare")
+    (bare / "open_clip_model.safetensors").unlink()
+    with pytest.raises(MissingError, match="weights"):
+        open_clip_encoder(ScoreConfig(model=str(bare)))
+
+
+def test_damaged_weights_are_not_replaced_by_random_ones(clip_folder: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(clip_folder, tmp_path / "cut")
+    weights = folder / "open_clip_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:100_000])
+    with pytest.raises(MissingError):
+        open_clip_encoder(ScoreConfig(model=str(folder)))
+
+
+def test_wrong_names_are_usage_errors_that_name_the_near_ones() -> None:
+    with pytest.raises(UsageError, match="ViT-B-32"):
+        open_clip_encoder(ScoreConfig(model="ViT-B-23"))
+    with pytest.raises(UsageError, match="laion2b"):
+        open_clip_encoder(ScoreConfig(model="ViT-B-32", pretrained="laion2b_s34b"))
+    with pytest.raises(UsageError, match="random weights"):
+        find_model(ScoreConfig(model="ViT-B-32", pretrained=""))
+
+
+def test_a_folder_that_asks_for_code_is_refused(clip_folder: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(clip_folder, tmp_path / "code")
+    config = json.loads((folder / "open_clip_config.json").read_text("utf-8"))
+    config["model_cfg"]["text_cfg"]["tokenizer_kwargs"] = {"trust_remote_code": True}
+    (folder / "open_clip_config.json").write_text(json.dumps(config), "utf-8")
+    with pytest.raises(UsageError, match="trust_remote_code"):
+        open_clip_encoder(ScoreConfig(model=str(folder)))
+
+
+def test_a_pickle_posing_as_weights_does_not_run(clip_folder: Path, tmp_path: Path) -> None:
+    folder, canary = tmp_path / "pickled", tmp_path / "canary"
+    folder.mkdir()
+    shutil.copy(clip_folder / "open_clip_config.json", folder)
+    (folder / "open_clip_pytorch_model.bin").write_bytes(f"cos\nsystem\n(S'touch {canary}'\ntR.".encode())
+    with pytest.raises(MissingError):
+        open_clip_encoder(ScoreConfig(model=str(folder)))
+    assert not canary.exists()
+
+
+def test_the_identity_follows_the_weights_not_the_path(clip_folder: Path, tmp_path: Path) -> None:
+    store = Store(tmp_path / "cache")
+    copy = shutil.copytree(clip_folder, tmp_path / "copy")
+    known = [identity(ScoreConfig(model=model), store) for model in (str(clip_folder), f"local-dir:{copy}")]
+    assert known[0] == known[1] and str(tmp_path) not in json.dumps(known) and "libraries" in known[0]
+    with (copy / "open_clip_model.safetensors").open("r+b") as file:
+        file.seek(-1, 2)
+        file.write(b"\x01")
+    assert identity(ScoreConfig(model=str(copy)), store) != known[0]
+
+
+def test_a_published_model_is_known_by_name_and_tag(tmp_path: Path) -> None:
+    store = Store(tmp_path / "cache")
+    known = identity(ScoreConfig(), store)
+    assert (known["model"], known["pretrained"]) == ("ViT-B-32", "laion2b_s34b_b79k")
+    assert identity(ScoreConfig(scorer="random", seed=3), store) == {"scorer": "random", "seed": 3}
