@@ -18,6 +18,7 @@ from strive.cache import atomic, disk, lock, manifest, sweep, sync
 from strive.cache.artefact import Artefact
 from strive.cache.index import Index
 from strive.cache.key import KEY, STAGE, check_key, check_stage
+from strive.configs.errors import VerificationError
 
 __all__ = ["Artefact", "Store", "default_root"]
 
@@ -90,9 +91,12 @@ class Store:
             atomic.remove_folder(place, self.root / stage)
 
     def entries(self, stage: str | None = None) -> Iterator[Artefact]:
-        """All complete artefacts of one stage or of all, sorted by stage and key."""
+        """All complete artefacts that this strive can read, of one stage or of all, sorted by stage and key."""
         for _stage, _key, place in self.places(stage):
-            found = self._look(place)
+            try:
+                found = self._look(place)
+            except VerificationError:
+                continue
             if found is not None:
                 yield found
 
