@@ -23,7 +23,8 @@ class Thumbnail:
 def thumbnails(variant: Variant) -> list[Thumbnail]:
     """At most `MOST` frames of the variant, evenly chosen, no side above `SIDE` pixels."""
     frames = [frame for clip in variant.clips() for frame in clip]
-    chosen = np.unique(np.linspace(0, len(frames) - 1, min(MOST, len(frames))).round().astype(int)) if frames else []
+    spread = np.linspace(0, len(frames) - 1, min(MOST, len(frames))).round().astype(int)
+    chosen: list[int] = np.unique(spread).tolist()
     close = len(frames) > 1 and float(np.diff(variant.times).min()) < 0.15
     digits = 2 if close else 1
     return [Thumbnail(data_uri(Image.fromarray(frames[i])), clock(float(variant.times[i]), digits)) for i in chosen]

@@ -1,0 +1,47 @@
+"""`strive report`: runs as one HTML page."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from strive.cli.options import Common, common
+from strive.cli.session import open_session
+
+EXAMPLES = "Examples: strive report runs/first · strive report runs/strive runs/grpo runs/eval --out compare.html"
+
+
+def add_to(app: typer.Typer, name: str, help_line: str) -> None:
+    """Register the command."""
+    app.command(name, help=help_line, epilog=EXAMPLES)(common(report))
+
+
+def report(
+    options: Common,
+    runs: Annotated[list[Path], typer.Argument(help="Run folders of train and eval.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Default: report.html in the run, or here.")] = None,
+) -> None:
+    """Write one self-contained page; frames come from the cache when the bundles are still there."""
+    from strive.stages.report.page import write_report
+    from strive.stages.report.run_folder import read_run
+
+    session = open_session("report", options)
+    target = out or (runs[0] / "report.html" if len(runs) == 1 else Path("report.html"))
+    folders = [read_run(run) for run in runs]
+    fields = {"runs": [describe(folder) for folder in folders]}
+    if options.dry_run:
+        session.finish(outputs={"report": target}, fields=fields, lines=[f"would write {target} from {len(runs)} runs"])
+    write_report(runs, target, bundle_of=finder(session.store))
+    session.finish(done=len(runs), outputs={"report": target}, fields=fields, lines=[f"wrote {target}"])
+
+
+def finder(store: Any) -> Any:
+    """Looks bundles up in this cache."""
+    from strive.stages.report.lookup import last_bundle
+
+    return lambda run, sample_id: last_bundle(store, sample_id)
+
+
+def describe(folder: Any) -> dict[str, Any]:
+    """What was found in a run, for --json."""
+    return {"run": str(folder.path.resolve()), "kind": "eval" if folder.is_eval else "train",
+            "steps": len(folder.metrics), "rollouts": len(folder.rollouts), "predictions": len(folder.predictions)}

@@ -1,0 +1,56 @@
+"""Finds a sample's bundle: in a file, or in the cache as the last `strive variants` run left it."""
+
+import difflib
+from pathlib import Path
+
+from strive.cache.store import Store
+from strive.configs.errors import MissingError, UsageError
+from strive.stages.bundle.format import FILE
+from strive.stages.bundle.reader import Bundle
+
+
+def find_bundle(store: Store, name: str) -> Bundle:
+    """The bundle of `name`: a bundle file, an artefact folder, or a sample id of the last run.
+
+    Raises `UsageError` for an id that the run did not have, `MissingError` when the bundle is no longer in the cache.
+    """
+    path = Path(name)
+    if path.is_file():
+        return Bundle.open(path)
+    if (path / FILE).is_file():
+        return Bundle.open(path / FILE)
+    keys = last_keys(store)
+    if name not in keys:
+        raise unknown(name, keys)
+    found = in_cache(store, keys[name])
+    if found is None:
+        raise MissingError(f"{name}: its bundle is no longer in {store.root}", "a bundle in the cache",
+                           "Run `strive variants --data FILE --videos DIR` to make it again.")
+    return found
+
+
+def last_bundle(store: Store, sample_id: str) -> Bundle | None:
+    """The sample's bundle of the last `strive variants` run, None when there is none."""
+    key = last_keys(store).get(sample_id)
+    return in_cache(store, key) if key else None
+
+
+def last_keys(store: Store) -> dict[str, str]:
+    """Sample id → key of the bundles that the last `strive variants` run left."""
+    record = store.recall("last-run/variants") or {}
+    return {str(sample): str(key) for sample, key in (record.get("keys") or {}).items()}
+
+
+def in_cache(store: Store, key: str) -> Bundle | None:
+    """The bundle of a key, its bytes checked."""
+    found = store.find("variants", key)
+    return Bundle.open(found.file(FILE)) if found else None
+
+
+def unknown(name: str, keys: dict[str, str]) -> UsageError:
+    """The error for an id nobody knows, with the nearest ones."""
+    close = difflib.get_close_matches(name, list(keys), n=3, cutoff=0.4) or list(keys)[:3]
+    known = f"one of the {len(keys)} samples of the last run, such as {', '.join(close)}"
+    return UsageError(f"{name}: no such sample, and no bundle file of that name",
+                      known if keys else "a sample for which `strive variants` ran",
+                      "Give a sample id, a bundle.h5, or --data FILE --videos DIR of another dataset.")
