@@ -10,6 +10,7 @@ from strive.stages.vlm.adapters import make_adapter
 from strive.stages.vlm.policy import Policy
 from strive.stages.vlm.resolve import model_identity, resolve_model
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
+from transformers.utils import logging
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 LORA_TARGETS = r".*language_model\..*\.(q|k|v|o|gate|up|down)_proj"
@@ -24,6 +25,7 @@ def load_policy(model: str, *, device: str = "auto", dtype: str = "auto", max_pi
     (the vision tower's only when not `freeze_vision`; with `lora_rank` only the LoRA's, drawn from `seed`).
     Raises MissingError (weights, peft) or UsageError (no processor, unknown family, unknown device).
     """
+    logging.disable_progress_bar()  # progress is shown by strive's own reporter
     folder = resolve_model(model)
     place = choose_device(device)
     config = AutoConfig.from_pretrained(folder, local_files_only=True)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from strive.stages.vlm.batch import collate
+from strive.stages.vlm.batch import PromptBatch, collate
 from strive.stages.vlm.forward import continue_hidden, joined, prefill, prompt_hidden
 from strive.stages.vlm.interface import TokenLogprobs, ViewInputs, VisionFeatures
 from strive.stages.vlm.kv_cache import shared_cache
@@ -21,8 +21,13 @@ def logprobs(policy: Any, views: Sequence[ViewInputs], rows: Sequence[int], comp
     mask = torch.arange(ids.shape[1]) < torch.tensor([len(own) for own in completions]).unsqueeze(1)
     places = torch.nonzero(mask.flatten()).flatten().to(policy.device)
     ids, mask = ids.to(policy.device), mask.to(policy.device)
-    predict = shared_hidden if share_prefix else repeated_hidden
-    hidden = predict(policy, views, rows, ids, completions, features)  # [R, C, D]
+    if share_prefix:
+        batch = collate(views, policy.pad_id, policy.device)
+        owner = torch.tensor(list(rows)).to(policy.device)
+        found = joined([own for own in features if own is not None])
+        hidden = shared_hidden(policy.core, policy.adapter, batch, found, owner, ids)  # [R, C, D]
+    else:
+        hidden = repeated_hidden(policy, [views[row] for row in rows], completions, [features[row] for row in rows])
     values, entropy = token_logprobs(policy.core.lm_head, hidden.flatten(0, 1)[places], ids.flatten()[places],
                                      temperature)
     blank = torch.zeros(ids.numel(), device=policy.device)
@@ -30,15 +35,14 @@ def logprobs(policy: Any, views: Sequence[ViewInputs], rows: Sequence[int], comp
                          blank.index_copy(0, places, entropy).view(ids.shape), mask)
 
 
-def shared_hidden(policy: Any, views: Sequence[ViewInputs], rows: Sequence[int], ids: Tensor,
-                  completions: Sequence[Tensor], features: Sequence[VisionFeatures | None]) -> Tensor:
-    """The states that predict each completion token, [R, C, D]: one prefill per view, completions on its cache.
+def shared_hidden(core: Any, adapter: Any, batch: PromptBatch, features: VisionFeatures | None, owner: Tensor,
+                  ids: Tensor) -> Tensor:
+    """The states that predict each token of completions `ids` int64 [R, C]: [R, C, D]. Row r continues prompt owner[r].
 
+    One prefill per prompt, the completions on copies of its cache, through which their gradients reach the prefill.
     Completions are padded on the right, where causality keeps the padding from what is read.
     """
-    batch = collate(views, policy.pad_id, policy.device)
-    last, prefix = prefill(policy.core, policy.adapter, batch, joined([own for own in features if own is not None]))
-    owner = torch.tensor(list(rows)).to(policy.device)
+    last, prefix = prefill(core, adapter, batch, features)
     first = last[owner].unsqueeze(1)
     steps = ids.shape[1] - 1
     if steps == 0:
@@ -46,26 +50,23 @@ def shared_hidden(policy: Any, views: Sequence[ViewInputs], rows: Sequence[int],
     valid = None
     if batch.valid is not None:
         valid = torch.cat([batch.valid[owner], batch.valid.new_ones(len(owner), steps)], dim=1)
-    positions = batch.next_positions[owner].unsqueeze(1) + torch.arange(steps, device=policy.device)
-    rest = continue_hidden(policy.core, ids[:, :-1], positions, valid, shared_cache(prefix, owner))
+    positions = batch.next_positions[owner].unsqueeze(1) + torch.arange(steps, device=ids.device)
+    rest = continue_hidden(core, ids[:, :-1], positions, valid, shared_cache(prefix, owner))
     return torch.cat([first, rest], dim=1)
 
 
-def repeated_hidden(policy: Any, views: Sequence[ViewInputs], rows: Sequence[int], ids: Tensor,
-                    completions: Sequence[Tensor], features: Sequence[VisionFeatures | None]) -> Tensor:
-    """The same states from the whole sequence of every row, the view repeated: slow, without any cache.
+def repeated_hidden(policy: Any, views: Sequence[ViewInputs], completions: Sequence[Tensor],
+                    features: Sequence[VisionFeatures | None]) -> Tensor:
+    """The same states from the whole sequence of every row, each with its view and features: slow, without a cache.
 
     The reference that `shared_hidden` is tested against, and the way under gradient checkpointing, where the layers
     drop the cache.
     """
-    whole = [_with_completion(views[row], own) for row, own in zip(rows, completions, strict=True)]
+    whole = [_with_completion(view, own) for view, own in zip(views, completions, strict=True)]
     batch = collate(whole, policy.pad_id, policy.device)
-    own_features = [features[row] for row in rows]
-    hidden = prompt_hidden(policy.core, policy.adapter, batch, joined([own for own in own_features if own is not None]))
-    out = hidden.new_zeros(*ids.shape, hidden.shape[-1])
-    for row, own in enumerate(completions):
-        out[row, :len(own)] = hidden[row, -len(own) - 1:-1]
-    return out
+    hidden = prompt_hidden(policy.core, policy.adapter, batch, joined([own for own in features if own is not None]))
+    states = [hidden[row, -len(own) - 1:-1] for row, own in enumerate(completions)]
+    return pad_sequence(states, batch_first=True)
 
 
 def _with_completion(view: ViewInputs, completion: Tensor) -> ViewInputs:

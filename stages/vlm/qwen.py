@@ -116,9 +116,13 @@ class QwenAdapter(ABC):
 
     def encode_vision(self, core: Any, pixels: Tensor, grids: Tensor, counts: Sequence[int]) -> list[VisionFeatures]:
         """Patches of several views at once [patches, dim] → features of each; `counts` visual tokens a view."""
+        return self.run_tower(core, pixels, grids, counts, self.tower_inputs(grids, core.model.visual.device))
+
+    def run_tower(self, core: Any, pixels: Tensor, grids: Tensor, counts: Sequence[int],
+                  inputs: dict[str, Any]) -> list[VisionFeatures]:
+        """The tower's forward alone: nothing in it depends on data, `inputs` being what `tower_inputs` gave."""
         tower = core.model.visual
-        out = tower(pixels.to(device=tower.device, dtype=tower.dtype), grid_thw=grids,
-                    **self.tower_inputs(grids, tower.device))
+        out = tower(pixels.to(device=tower.device, dtype=tower.dtype), grid_thw=grids, **inputs)
         levels = [out.pooler_output, *(getattr(out, "deepstack_features", None) or [])]
         split = [level.split(list(counts)) for level in levels]
         return [VisionFeatures(own[0], tuple(own[1:])) for own in zip(*split, strict=True)]

@@ -1,5 +1,6 @@
 """Writing a policy as an ordinary Hugging Face folder: safetensors, configs, processor; a LoRA is merged."""
 
+import json
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,12 @@ def save_adapter(model: Any, folder: Path) -> None:
     """Write only the LoRA weights and their config, as peft reads them."""
     with explained(folder), tempfile.TemporaryDirectory(dir=folder.parent, prefix=".tmp-adapter-") as scratch:
         model.save_pretrained(scratch)
-        files: dict[str, bytes | Path] = {path.name: path for path in sorted(Path(scratch).glob("adapter_*"))}
+        settings = json.loads((Path(scratch) / "adapter_config.json").read_text(encoding="utf-8"))
+        settings["base_model_name_or_path"] = None  # a path of this machine
+        files: dict[str, bytes | Path] = {
+            "adapter_config.json": atomic.json_bytes(settings),
+            "adapter_model.safetensors": Path(scratch) / "adapter_model.safetensors",
+        }
         atomic.remove_folder(folder)
         atomic.publish_folder(folder, files, {"kind": "adapter"})
 

@@ -1,0 +1,142 @@
+"""Loading: what is missing is named, what is loaded is as asked."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from strive.configs.errors import MissingError, UsageError
+from strive.stages.vlm import load_policy, model_identity, resolve_model
+from tiny_models import FAMILIES
+
+
+def load(model: Path | str, **options: object) -> object:
+    return load_policy(str(model), max_pixels=64 * 14 * 14, min_pixels=784, **options)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def folder(model_folders: dict[str, Path], tmp_path: Path) -> Path:
+    """A copy that a test may damage."""
+    return Path(shutil.copytree(model_folders["qwen2_5_vl"], tmp_path / "model"))
+
+
+@pytest.mark.parametrize("model", ["/nowhere/at/all", "./missing", "no-such-name"])
+def test_a_folder_that_is_not_there_is_missing(model: str) -> None:
+    with pytest.raises(MissingError) as error:
+        load(model)
+    assert error.value.code == 5 and error.value.expected and error.value.do
+
+
+def test_a_hub_model_that_can_not_be_had_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(MissingError, match="Qwen/Qwen2.5-VL-3B-Instruct") as error:
+        load("Qwen/Qwen2.5-VL-3B-Instruct")
+    assert "hf download" in error.value.do
+
+
+def test_a_folder_without_weights_is_missing(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    with pytest.raises(MissingError, match="pytorch_model.bin"):
+        load(folder)
+
+
+def test_a_half_downloaded_model_names_the_missing_shard(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "model-00001-of-00002.safetensors")
+    (folder / "model.safetensors.index.json").write_text(
+        '{"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}')
+    with pytest.raises(MissingError, match="model-00002-of-00002"):
+        load(folder)
+
+
+def test_a_folder_without_processor_is_a_usage_error(folder: Path) -> None:
+    (folder / "processor_config.json").unlink()
+    with pytest.raises(UsageError, match="no processor"):
+        load(folder)
+
+
+def test_a_folder_without_tokenizer_or_template_is_a_usage_error(folder: Path) -> None:
+    (folder / "chat_template.jinja").unlink()
+    with pytest.raises(UsageError, match="chat template"):
+        load(folder)
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(UsageError, match="no tokenizer"):
+        load(folder)
+
+
+def test_an_unknown_family_names_the_known_ones(folder: Path) -> None:
+    config = (folder / "config.json").read_text().replace('"model_type": "qwen2_5_vl"', '"model_type": "llava"')
+    (folder / "config.json").write_text(config)
+    with pytest.raises(UsageError, match="llava") as error:
+        load(folder)
+    assert all(family in error.value.expected for family in FAMILIES)
+
+
+def test_a_run_folder_gives_its_policy(model_folders: dict[str, Path], tmp_path: Path) -> None:
+    shutil.copytree(model_folders["qwen3_vl"], tmp_path / "run" / "policy")
+    assert resolve_model(str(tmp_path / "run")) == tmp_path / "run" / "policy"
+
+
+@pytest.mark.parametrize(("device", "known"), [("cuda", not torch.cuda.is_available()), ("gpu7", True)])
+def test_a_device_that_is_not_there_is_a_usage_error(folder: Path, device: str, known: bool) -> None:
+    if not known:
+        pytest.skip("this machine has one")
+    with pytest.raises(UsageError, match=device):
+        load(folder, device=device)
+
+
+def test_half_precision_weights_become_float32_on_the_cpu(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    save_file({name: weight.half() for name, weight in load_file(path).items()}, path, metadata={"format": "pt"})
+    policy = load(folder, device="cpu")
+    assert {parameter.dtype for parameter in policy.core.parameters()} == {torch.float32}
+    assert {parameter.dtype for parameter in load(folder, device="cpu", dtype="bfloat16").core.parameters()} == {
+        torch.bfloat16}
+
+
+def test_what_is_trained_is_what_was_asked(folder: Path) -> None:
+    def trained(**options: object) -> set[str]:
+        policy = load(folder, **options)
+        return {name for name, parameter in policy.model.named_parameters() if parameter.requires_grad}
+
+    assert not trained()
+    frozen, everything = trained(trainable=True), trained(trainable=True, freeze_vision=False)
+    assert frozen < everything and all(name.startswith("model.visual") for name in everything - frozen)
+    lora = trained(trainable=True, lora_rank=2)
+    assert lora and all(".lora_" in name and "language_model" in name for name in lora)
+
+
+def test_lora_without_peft_says_what_to_install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "peft", None)
+    with pytest.raises(MissingError) as error:
+        load(folder, trainable=True, lora_rank=2)
+    assert "pip install strive[lora]" in error.value.do
+
+
+def test_identity_follows_the_content_not_the_place(folder: Path, model_folders: dict[str, Path]) -> None:
+    before = model_identity(str(folder))
+    assert before == model_identity(str(model_folders["qwen2_5_vl"]))
+    weights = load_file(folder / "model.safetensors")
+    weights["model.norm.weight" if "model.norm.weight" in weights else sorted(weights)[0]][0] += 1
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    assert model_identity(str(folder)) != before
+
+
+def test_the_identity_of_a_cached_hub_model_is_that_of_its_files(folder: Path, tmp_path: Path) -> None:
+    """The hub's cache keeps large files as links to blobs named by sha256: those need not be read again."""
+    import hashlib
+
+    snapshot = Path(shutil.copytree(folder, tmp_path / "snapshot"))
+    weights = snapshot / "model.safetensors"
+    blob = tmp_path / hashlib.sha256(weights.read_bytes()).hexdigest()
+    weights.rename(blob)
+    weights.symlink_to(blob)
+    assert model_identity(str(snapshot)) == model_identity(str(folder))
+
+
+def test_asking_for_an_identity_loads_no_torch(folder: Path) -> None:
+    code = ("import sys; from strive.stages.vlm import model_identity; "
+            f"model_identity({str(folder)!r}); sys.exit('torch' in sys.modules)")
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
