@@ -55,13 +55,16 @@ def json_bytes(value: Any) -> bytes:
 
 
 def publish_folder(
-    target: Path, files: Mapping[str, bytes | Path], manifest: dict[str, Any], workshop: Path | None = None
+    target: Path, files: Mapping[str, bytes | Path], manifest: dict[str, Any], workshop: Path | None = None,
+    replace: bool = False,
 ) -> dict[str, Any]:
     """Make the folder `target` appear with all of `files` and, written last, `manifest.json`.
 
     `files` maps relative names (may contain "/") to bytes or to a file to copy. The manifest gets `outputs`, a sorted
-    list of {path, bytes, digest}, and is returned. Raises OSError (ENOTEMPTY or EEXIST) when `target` is already a
-    filled folder, ValueError for a name that leaves the folder, MissingError when there is no space or no permission.
+    list of {path, bytes, digest}, and is returned. With `replace` a folder that is there gives way once the new one
+    is complete on disk: between two renames, never while bytes are copied. Raises OSError (ENOTEMPTY or EEXIST) when
+    `target` is a filled folder and `replace` is off, ValueError for a name that leaves the folder, MissingError when
+    there is no space or no permission.
     """
     names = sorted(check_name(name) for name in files)
     if MANIFEST in names:
@@ -72,6 +75,8 @@ def publish_folder(
         temporary = temporary_in(workshop or target.parent)
         try:
             filled = _fill(temporary, {name: files[name] for name in names}, manifest)
+            if replace:
+                remove_folder(target, workshop)
             fault.point()
             os.rename(temporary, target)
         except BaseException:

@@ -76,10 +76,9 @@ class Store:
         disk.require(self.root, sum(len(data) for data in files.values()))
         with disk.explained(self.root):
             sync.make_folder(self.root / stage)
-        if place.exists():
-            atomic.remove_folder(place, self.root / stage)
+        made = manifest.build(stage, key, provenance)
         try:
-            filled = atomic.publish_folder(place, files, manifest.build(stage, key, provenance), self.root / stage)
+            filled = atomic.publish_folder(place, files, made, self.root / stage, replace=place.exists())
         except OSError as error:
             return self._published_by_another(place, error)
         return Artefact(stage, key, place, filled)

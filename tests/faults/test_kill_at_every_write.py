@@ -1,5 +1,6 @@
 """Killed at any write point, a target is the old bytes or the new bytes, and the next run leaves no trace of it."""
 
+import functools
 import itertools
 import os
 import signal
@@ -77,6 +78,22 @@ def test_replacing_an_artefact_never_leaves_a_broken_one(tmp_path: Path, in_chil
         if code == 0:
             break
     assert leftovers(tmp_path) == []
+
+
+def test_replacing_a_folder_keeps_the_old_one_until_the_new_one_is_complete(
+    tmp_path: Path, in_child: Callable[..., int]
+) -> None:
+    target, states = tmp_path / "policy", []
+    for n in itertools.count(1):
+        atomic.publish_folder(target, {"model": b"old"}, {}, replace=True)
+        new = {"model": b"new", "processor": b"p"}
+        code = in_child(functools.partial(atomic.publish_folder, target, new, {}, replace=True), f"write:{n}:kill")
+        states.append((target / "model").read_bytes() if target.exists() else b"none")
+        if code == 0:
+            break
+    changed = states.index(next(state for state in states if state != b"old"))
+    assert set(states[:changed]) == {b"old"} and changed > 8
+    assert states.count(b"none") <= 2 and states[-1] == b"new"
 
 
 @pytest.mark.parametrize("kind", ["kill", "torn"])
