@@ -1,7 +1,6 @@
 """Runs an action in a real child process, with a write fault if asked, and says how the child ended."""
 
 import os
-import signal
 from collections.abc import Callable
 
 import pytest
@@ -38,6 +37,3 @@ def _act(action: Callable[[], object], what: str | None) -> None:
         code = getattr(error, "code", 1)
     finally:
         os._exit(code)
-
-
-KILLED = -signal.SIGKILL
