@@ -50,7 +50,11 @@ class ScoreStage:
         from strive.stages.score.encoder import open_encoder
 
         with open_encoder(job.config.score) as encoder:
-            yield ScoreMaker(encoder, job.config)
+            maker = ScoreMaker(encoder, job.config)
+            yield maker
+            if maker.long:
+                what = "cut" if job.config.score.long_text == "truncate" else "read in pieces"
+                job.reporter.info(f"score: {len(maker.long)} questions longer than {encoder.context} tokens, {what}")
 
 
 class ScoreMaker:
@@ -60,6 +64,7 @@ class ScoreMaker:
         from strive.stages.score.embeddings import read_embeddings
 
         self.encoder, self.config = encoder, config.score
+        self.long: list[str] = []
         self.read = lru_cache(maxsize=2)(read_embeddings)
 
     def make(self, item: Item) -> Product:
@@ -71,7 +76,16 @@ class ScoreMaker:
         raw, saliency = embeddings.cosines(compared.vector)
         meta = {"scorer": item.inputs["scorer"], "text": compared.facts}
         scores = Scores(raw, zscore(raw), embeddings.times, embeddings.tile_boxes, saliency, meta)
-        return Product(write_scores(scores), {**meta, **self.encoder.facts})
+        if compared.facts["long"]:
+            self.long.append(item.id)
+        return Product(write_scores(scores), {**meta, **self.encoder.facts}, cut_warning(compared.facts))
+
+
+def cut_warning(facts: dict[str, Any]) -> tuple[str, ...]:
+    """What to tell when a part of the text was not read."""
+    if not facts["truncated"]:
+        return ()
+    return (f"{facts['truncated']:.0%} of the text was cut off; score.long_text=chunk_mean reads all of it",)
 
 
 STAGE = ScoreStage()

@@ -1,5 +1,6 @@
 """Data stage "variants": one bundle per sample, from the video's frames and the question's scores."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -43,7 +44,10 @@ class VariantsStage:
 
     @contextmanager
     def open(self, job: Job) -> Iterator["VariantsMaker"]:
-        yield VariantsMaker(job.config)
+        maker = VariantsMaker(job.config)
+        yield maker
+        for operator, count in sorted(Counter(maker.vetoed).items()):
+            job.reporter.info(f"variants: {operator} left out of {count} views; `strive inspect SAMPLE` says why")
 
 
 class VariantsMaker:
@@ -53,6 +57,7 @@ class VariantsMaker:
         from strive.stages.frames.frameset import read_frames
 
         self.config = config.variants
+        self.vetoed: list[str] = []
         self.read_frames = lru_cache(maxsize=4)(read_frames)
 
     def make(self, item: Item) -> Product:
@@ -65,6 +70,7 @@ class VariantsMaker:
         frames, scores = self.read_frames(item.inputs["frames"]), read_scores(item.inputs["scores"])
         views = build_views(sample.blind(), scores, frames.sizes, self.config)
         data = write_bundle(sample, frames, scores, views, self.config, item.key or "")
+        self.vetoed += [str(veto["operator"]) for view in views for veto in view.vetoes]
         meta = {
             "variants": len(views), "frames": [len(view.indices) for view in views], "pool": len(frames),
             "vetoes": [{"variant": k, **veto} for k, view in enumerate(views) for veto in view.vetoes],

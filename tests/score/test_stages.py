@@ -149,6 +149,16 @@ def test_manifests_name_the_scorer_and_the_text_policy(tmp_path: Path, clip_fold
     assert made.meta["text"]["chunks"] == 1 and made.meta["text"]["truncated"] == 0
 
 
+def test_long_questions_are_counted_and_cutting_them_is_said(tmp_path: Path, clip_folder: Path) -> None:
+    long = [replace(QUESTIONS[0], question="What is this? " * 20)]
+    for policy, warned in (("chunk_mean", False), ("truncate", True)):
+        config = ScoreConfig(model=str(clip_folder), batch=4, tiles=0, long_text=policy)
+        made = scored(job_of(tmp_path / policy, config, long))["q1"]
+        text = made.meta["text"]
+        assert text["long"] == 1 and (text["truncated"] > 0.5) == warned == bool(made.manifest["warnings"])
+        assert text["chunks"] == (1 if warned else -(-20 // 3))
+
+
 def test_a_failed_video_fails_each_of_its_questions_with_its_reason(tmp_path: Path, config: ScoreConfig) -> None:
     job = job_of(tmp_path, config)
     job.results["extract"]["a.mp4"] = "90 frames announced, 11 decodable"
