@@ -25,6 +25,7 @@ SENTENCE = re.compile(r"[.!;]+(?=\s|$)|\n|[?]")
 JOIN = re.compile(r"^[\"')\]}]*(?:\s*,?\s*(?:or|and|nor|&|/|oder|und|或|和)\s*|\s*,\s*|\s*/\s*)(?:(?:maybe|perhaps|possibly|even|also)\s+)?(?:option\s+|choice\s+)?[\"'(\[{]*$", re.IGNORECASE)
 HARD_JOIN = re.compile(r"(?:or|and|&|/|oder|und|或|和)", re.IGNORECASE)
 START = re.compile(r"(?:^|\n)[\s\"'>\-]*$")
+LONGEST_CLAUSE = 200  # characters looked at on either side of a letter
 
 
 @dataclass
@@ -65,19 +66,19 @@ def letter_index(one: Mention) -> int:
 
 def is_letter(text: str, one: Mention) -> bool:
     """False for the article "A", the pronoun "I" and lower-case letters that nothing announces."""
-    right = text[one.end :]
+    right = text[one.end : one.end + LONGEST_CLAUSE]
     if one.letter.islower() and not one.bracketed:
-        announced = cues.AFFIRM_LEFT.search(clause_before(text, one.start)) or cues.MARK_LEFT.search(text[: one.start])
+        announced = cues.AFFIRM_LEFT.search(clause_before(text, one.start)) or cues.MARK_LEFT.search(text[max(0, one.start - 40) : one.start])
         return bool(announced) and re.match(r"\s*(?:$|[^\w\s])", right) is not None
-    if one.letter in "AI" and not one.bracketed and not cues.MARK_LEFT.search(text[: one.start]):
+    if one.letter in "AI" and not one.bracketed and not cues.MARK_LEFT.search(text[max(0, one.start - 40) : one.start]):
         return AFTER_ARTICLE.match(right) is not None
     return True
 
 
 def clause_before(text: str, position: int, across_comma: bool = True) -> str:
     """The text left of `position`, back to the last clause boundary; a comma directly before it may belong ("So, B")."""
-    start = 0
-    for boundary in BOUNDARY.finditer(text, 0, position):
+    start = max(0, position - LONGEST_CLAUSE)
+    for boundary in BOUNDARY.finditer(text, start, position):
         if not across_comma or text[boundary.end() : position].strip(" \"'") or boundary.group() not in (",", "("):
             start = boundary.end()
     return text[start:position].rstrip("(")
@@ -86,7 +87,7 @@ def clause_before(text: str, position: int, across_comma: bool = True) -> str:
 def judge(text: str, one: Mention, option: str) -> None:
     """Fill in what the words around the mention say of it."""
     one.letter = one.letter.upper()
-    left, right = clause_before(text, one.start, across_comma=False), text[one.end :]
+    left, right = clause_before(text, one.start, across_comma=False), text[one.end : one.end + LONGEST_CLAUSE + len(option)]
     beyond = after_option(right, option)
     ending = SENTENCE.search(text, one.end)
     one.asked = ending is not None and ending.group() == "?"
@@ -98,7 +99,7 @@ def judge(text: str, one: Mention, option: str) -> None:
     elif any(cues.AFFIRM_RIGHT.match(rest) for rest in (right, beyond)) or cues.VERDICT_RIGHT.match(beyond):
         one.strength = "verdict"
     elif is_marked(text, one):
-        one.strength = "mark" if text[: one.start].strip("\"'([{<> ") else "lead"
+        one.strength = "mark" if text[: min(one.start, 40)].strip("\"'([{<> ") else "lead"
 
 
 def denies_other(right: str) -> bool:
@@ -117,13 +118,13 @@ def after_option(right: str, option: str) -> str:
 
 def is_last_sentence(text: str, one: Mention) -> bool:
     """The letter is all that stands on the last line or in the last sentence."""
-    before = re.search(r"(?:^|\n|[.!?:]\s)\s*[\"'(\[{<]*$", text[: one.start]) is not None
-    return before and re.fullmatch(r"[\s\"')\]}>.:!]*", text[one.end :]) is not None
+    before = re.search(r"(?:^|\n|[.!?:]\s)\s*[\"'(\[{<]*$", text[max(0, one.start - 40) : one.start]) is not None
+    return before and re.fullmatch(r"[\s\"')\]}>.:!]*", text[one.end : one.end + 200]) is not None
 
 
 def is_marked(text: str, one: Mention) -> bool:
     """Bracketed, called an option, first on its line and set off, or last after "is"."""
-    left, right = text[: one.start], text[one.end :]
+    left, right = text[max(0, one.start - 40) : one.start], text[one.end : one.end + 40]
     if one.bracketed or cues.MARK_LEFT.search(left):
         return True
     if START.search(left):
@@ -162,7 +163,7 @@ def drop_restated(text: str, found: list[Mention], options: Sequence[str]) -> No
 
 def repeats(text: str, one: Mention, option: str) -> bool:
     """The option's text, or the beginning of it up to the line's end, follows its letter."""
-    wanted, line = normal(option), normal(text[one.end :].partition("\n")[0])
+    wanted, line = normal(option), normal(text[one.end : one.end + len(option) + LONGEST_CLAUSE].partition("\n")[0])
     return bool(wanted) and bool(line) and (line.startswith(wanted) or wanted.startswith(line))
 
 

@@ -22,7 +22,7 @@ CHINESE = {c: i for i, c in enumerate("零一二三四五六七八九十")} | {"
 
 WORD = re.compile(r"[a-z]+", re.IGNORECASE)
 DIGITS = re.compile(
-    r"(?<![A-Za-z\d^_.])(?P<sign>(?<![\w)\]%])[-+]\s?)?(?P<body>\d{1,3}(?:[,   ']\d{3})+(?:\.\d+)?(?!\d)|\d+[.,]?\d*|\.\d+)"
+    r"(?<![A-Za-z\d^_.])(?P<sign>(?<![\w)\]%])[-+]\s?)?(?P<body>\d{1,3}(?:[,   ']\d{3})+(?:\.\d+)?(?!\d)|\d{1,40}(?:[.,]\d{1,40}|[.,](?!\d))?|\.\d{1,40})"
     r"(?:\s?(?:e(?P<exp>[-+]?\d+)\b|x\s?10\s?\^\s?\{?\(?(?P<power>[-+]?\d+)\)?\}?))?"
     r"(?:\s?/\s?(?P<over>\d+(?:\.\d+)?)(?![\d/]))?"
     r"\s*(?P<suffix>%|percent\b|per cent\b|thousand\b|million\b|billion\b|trillion\b|hundred\b|dozen\b|mn\b|bn\b|[kK]\b|万|亿)?",
@@ -93,8 +93,9 @@ def find_numbers(text: str) -> list[Number]:
     text = text.replace("⁄", "/")
     digits = [number_of(match) for match in DIGITS.finditer(text)]
     found = [n for n in digits if n is not None and math.isfinite(n.value)]
-    found += [n for n in in_words(text) if not any(n.start < d.end and d.start < n.end for d in found)]
-    return sorted((n for n in found if not NEGATED.search(text[: n.start])), key=lambda n: n.start)
+    taken = {place for n in found for place in range(n.start, n.end)}
+    found += [n for n in in_words(text) if n.start not in taken and n.end - 1 not in taken]
+    return sorted((n for n in found if not NEGATED.search(text[max(0, n.start - 40) : n.start])), key=lambda n: n.start)
 
 
 def number_of(match: re.Match[str]) -> Number | None:
@@ -127,7 +128,7 @@ def in_words(text: str) -> list[Number]:
     words = list(WORD.finditer(text))
     k = 0
     while k < len(words):
-        length, value = phrase(text, words[k:])
+        length, value = phrase(text, words[k : k + 30])
         if length:
             percent = re.match(r"\s*(?:%|percent|per cent)", text[words[k + length - 1].end() :]) is not None
             found.append(Number(value, percent, words[k].start(), words[k + length - 1].end()))
@@ -174,7 +175,7 @@ def continues(match: re.Match[str]) -> bool:
 
 def is_pronoun(text: str, words: list[re.Match[str]]) -> bool:
     """"one of the", "the red one", "one can see": not a count."""
-    before = text[: words[0].start()].rstrip().rpartition(" ")[2].lower()
+    before = text[max(0, words[0].start() - 30) : words[0].start()].rstrip().rpartition(" ")[2].lower()
     after = words[1][0].lower() if len(words) > 1 else ""
     return after in ("of", "can", "could", "must", "side", "another") or before in ("this", "that", "each", "which", "the", "no", "any", "every")
 
