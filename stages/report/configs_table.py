@@ -8,29 +8,45 @@ from strive.stages.report.run_folder import RunFolder
 
 
 @dataclass(frozen=True)
+class Value:
+    """A value, where it came from ("" for a default), and the runs that have it."""
+
+    text: str
+    source: str
+    runs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Setting:
-    """One key: a value and a source per run ("" for a default)."""
+    """One key with its values: one when all runs agree."""
 
     key: str
-    values: tuple[str, ...]
-    sources: tuple[str, ...]
-    differs: bool
+    values: tuple[Value, ...]
+
+    @property
+    def differs(self) -> bool:
+        """True when the runs do not agree on the value itself."""
+        return len({value.text for value in self.values}) > 1
 
     @property
     def is_default(self) -> bool:
         """True when no run set it."""
-        return not any(self.sources)
+        return not any(value.source for value in self.values)
 
 
 def settings(runs: Sequence[RunFolder]) -> list[Setting]:
     """Every key of any run, in the order of the first run that has it."""
     keys = list(dict.fromkeys(key for run in runs for key in run.config))
-    rows = []
-    for key in keys:
-        values = tuple(text(run.config[key]) if key in run.config else "–" for run in runs)
-        sources = tuple(source(run, key) for run in runs)
-        rows.append(Setting(key, values, sources, len(set(values)) > 1))
-    return rows
+    return [Setting(key, values_of(key, runs)) for key in keys]
+
+
+def values_of(key: str, runs: Sequence[RunFolder]) -> tuple[Value, ...]:
+    """The distinct values and sources of a key, each with its runs; runs without the key are left out."""
+    having: dict[tuple[str, str], list[str]] = {}
+    for run in runs:
+        if key in run.config:
+            having.setdefault((text(run.config[key]), source(run, key)), []).append(run.name)
+    return tuple(Value(value, origin, tuple(names)) for (value, origin), names in having.items())
 
 
 def source(run: RunFolder, key: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from strive.stages.report.run_folder import RunFolder
 
-COUNTS = ("unparsed", "ambiguous", "truncated", "empty", "undecodable", "failed")
+COUNTS = ("unparsed", "ambiguous", "truncated", "empty", "undecodable")
 
 
 @dataclass(frozen=True)
@@ -23,35 +23,35 @@ class EvalRow:
     answered: float | None
     format_rate: float | None
     counts: Mapping[str, int]
+    chance: float | None
     families: Mapping[str, tuple[float, int]]
 
 
 def eval_rows(runs: Sequence[RunFolder]) -> list[EvalRow]:
     """The evaluations among the runs, in the order given."""
-    return [eval_row(run) for run in runs if run.results]
+    return [eval_row(run) for run in runs if run.is_eval]
 
 
 def eval_row(run: RunFolder) -> EvalRow:
     """One results.json as a line."""
     found = run.results
-    bounds = found.get("ci") or found.get("accuracy_ci") or (None, None)
+    bounds = found.get("ci") or (None, None)
     return EvalRow(
         run.name, str(found.get("bench", "")), str(found.get("control") or "none"), int(found.get("n") or 0),
         share(found.get("accuracy")), share(bounds[0]), share(bounds[1]), share(found.get("accuracy_answered")),
-        share(found.get("format_rate")), counts(found), families(found),
+        share(found.get("format_rate")), counts(found), share(found.get("chance")),
+        families(found),
     )
 
 
 def counts(found: Mapping[str, Any]) -> dict[str, int]:
     """How many replies or items were not answers, those that occurred only."""
-    statuses = found.get("statuses") or {}
-    named = {name: found.get(name, found.get(f"n_{name}", statuses.get(name, 0))) for name in COUNTS}
-    return {name: len(value) if isinstance(value, list) else int(value or 0) for name, value in named.items() if value}
+    return {name: int(found[f"n_{name}"]) for name in COUNTS if found.get(f"n_{name}")}
 
 
 def families(found: Mapping[str, Any]) -> dict[str, tuple[float, int]]:
     """Accuracy and count by family of questions."""
-    table = found.get("families") or found.get("by_family") or {}
+    table = found.get("families") or {}
     pairs = {str(name): (share(row.get("accuracy")), int(row.get("n") or 0)) for name, row in table.items()
              if isinstance(row, Mapping)}
     return {name: (accuracy, n) for name, (accuracy, n) in pairs.items() if accuracy is not None}

@@ -104,7 +104,7 @@ def shown(title: str, row: Row, bundle: Bundle | None) -> Shown:
     """One rollout with the frames of its own variant."""
     number = int(row.get("variant", 0))
     variant = bundle.variant(number) if bundle and number < bundle.n_variants else None
-    operators = ", ".join(str(one.get("name") or one.get("operator")) for one in variant.operators) if variant else ""
+    operators = ", ".join(str(one.get("operator")) for one in variant.operators) if variant else ""
     parts = {str(k): float(v) for k, v in (row.get("rewards") or {}).items() if isinstance(v, int | float)}
     advantage = row.get("advantage")
     return Shown(title, number, variant.sampler if variant else "", operators, reply(row), float(row["reward"]), parts,

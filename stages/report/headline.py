@@ -26,6 +26,18 @@ class HeadlineRow:
     accuracy: float
     answered: float | None
     format_rate: float | None
+    visible: float | None  # accuracy where the evidence is in the frames shown
+
+
+@dataclass(frozen=True)
+class Family:
+    """One family of questions: accuracy of the base and the trained policy, of the controls, and chance."""
+
+    name: str
+    base: float | None
+    trained: float | None
+    chance: float | None
+    controls: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -35,6 +47,7 @@ class Headline:
     title: str
     text: str
     rows: tuple[HeadlineRow, ...]
+    families: tuple[Family, ...]
     marks: Mapping[str, float]
     facts: Mapping[str, str]
     gain: float | None
@@ -45,7 +58,7 @@ def read_headline(summary: Mapping[str, Any]) -> Headline:
     a `title`, a `text` of two sentences, and `facts` (label → value) for anything else."""
     rows = tuple(
         HeadlineRow(label, note, kind, accuracy, share(summary, f"{name}_accuracy_answered"),
-                    share(summary, f"{name}_format_rate"))
+                    share(summary, f"{name}_format_rate"), share(summary, f"{name}_accuracy_when_visible"))
         for name, label, kind, note in ROWS
         if (accuracy := share(summary, f"{name}_accuracy")) is not None
     )
@@ -54,7 +67,18 @@ def read_headline(summary: Mapping[str, Any]) -> Headline:
     if (visible := share(summary, "visible_share")) is not None:
         facts["questions whose evidence is in the frames shown"] = f"{100 * visible:.0f} %"
     facts |= {str(label): plain(value) for label, value in (summary.get("facts") or {}).items()}
-    return Headline(str(summary.get("title") or ""), str(summary.get("text") or ""), rows, marks, facts, gain(rows))
+    return Headline(str(summary.get("title") or ""), str(summary.get("text") or ""), rows, read_families(summary),
+                    marks, facts, gain(rows))
+
+
+def read_families(summary: Mapping[str, Any]) -> tuple[Family, ...]:
+    """The families of the summary, in its order."""
+    found = summary.get("families") or {}
+    return tuple(
+        Family(str(name), share(row, "base"), share(row, "trained"), share(row, "chance"),
+               tuple(v for arm in ("text_only", "blank", "swapped") if (v := share(row, arm)) is not None))
+        for name, row in found.items() if isinstance(row, Mapping)
+    )
 
 
 def gain(rows: tuple[HeadlineRow, ...]) -> float | None:

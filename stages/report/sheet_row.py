@@ -23,6 +23,7 @@ from strive.stages.report.canvas import (
 )
 
 LABEL_WIDTH, GAP, TIME_HEIGHT, MOST_FRAMES = 300, 8, 22, 96
+TOLD_ELSEWHERE = ("operator", "sampler", "seed", "frame_size", "tile")
 Box = tuple[int, int, int, int]
 
 
@@ -88,9 +89,9 @@ def draw_label(row: Row) -> Image.Image:
 
 
 def describe(operator: dict[str, Any]) -> str:
-    """`name  key value, key value` of an operator's record."""
-    rest = {key: value for key, value in operator.items() if key not in ("name", "operator", "vetoes")}
-    name = clean(str(operator.get("name") or operator.get("operator") or "operator"), 60)
+    """`name: key value, key value` of an operator's record."""
+    rest = {key: value for key, value in operator.items() if key not in TOLD_ELSEWHERE}
+    name = clean(str(operator.get("operator") or "operator"), 60)
     shown = ", ".join(f"{clean(str(key), 30)} {short(value)}" for key, value in rest.items())
     return f"{name}: {shown}" if shown else name
 
@@ -103,12 +104,13 @@ def short(value: Any) -> str:
         return f"{value:.4g}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(short(inner) for inner in value) + "]"
-    return clean(str(value), 80)
+    text = clean(str(value), 80)
+    return text[:19] if text.startswith("sha256:") else text
 
 
 def describe_veto(veto: dict[str, Any]) -> str:
     """`vetoed salient_crop: the question asks about counting`."""
-    name = clean(str(veto.get("operator") or veto.get("name") or "operator"), 60)
+    name = clean(str(veto.get("operator") or "operator"), 60)
     return f"vetoed {name}: {clean(str(veto.get('reason', 'no reason recorded')), 200)}"
 
 

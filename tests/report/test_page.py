@@ -174,3 +174,49 @@ def test_ten_thousand_steps_stay_a_small_page(tmp_path: Path) -> None:
     run.mkdir()
     write_lines(run / "metrics.jsonl", [metrics_row(s) for s in range(1, 10001)])
     assert write_report([run], tmp_path / "r.html").stat().st_size < 1_500_000
+
+
+RESULTS = {
+    "bench": "demo", "control": "blank", "model": "run", "n": 240, "n_answered": 230, "n_unparsed": 7, "n_ambiguous": 0,
+    "n_truncated": 3, "n_empty": 0, "n_undecodable": 2, "accuracy": 0.25, "accuracy_answered": 0.26,
+    "format_rate": 0.97, "ci": [0.2, 0.31], "chance": 0.22, "families": {"colour": {"n": 80, "accuracy": 0.125}},
+    "failed": [{"id": "q7", "reason": "videos/a.mp4: 90 frames announced, 11 decodable"}],
+}
+
+
+def test_evaluations_are_listed_with_interval_control_families_and_failures(train_run: Path, tmp_path: Path) -> None:
+    evaluation = tmp_path / "eval-blank"
+    evaluation.mkdir()
+    (evaluation / "results.json").write_text(json.dumps(RESULTS), "utf-8")
+    page = read(write_report([train_run, evaluation], tmp_path / "r.html"))
+    text = re.sub(r"\s+", " ", page.text)
+    assert "7 unparsed, 3 truncated, 2 undecodable" in text
+    assert "25.0 %" in text and "26.0 %" in text and "12.5 %" in text
+    assert "11 decodable" in text and "1 item could not be done" in text
+    assert any(a.get("title") == "20.0 % to 31.0 %" for _, a in page.tags)
+
+
+def test_an_evaluation_that_is_not_finished_yet_is_no_obstacle(tmp_path: Path) -> None:
+    run = tmp_path / "half"
+    run.mkdir()
+    write_lines(run / "predictions.jsonl", [{"id": "q1", "score": 1.0}])
+    assert "half" in read(write_report([run], tmp_path / "r.html")).text
+
+
+def test_runs_with_different_settings_show_each_value_with_its_runs(train_run: Path, tmp_path: Path) -> None:
+    other = tmp_path / "second"
+    other.mkdir()
+    write_lines(other / "metrics.jsonl", [metrics_row(1)])
+    first = (train_run / "config.yaml").read_text("utf-8")
+    (other / "config.yaml").write_text(first.replace("count: 4  # recipe strive", "count: 1  # recipe grpo"), "utf-8")
+    text = re.sub(r"\s+", " ", read(write_report([train_run, other], tmp_path / "r.html")).text)
+    assert re.search(r"variants\.count ?4 first-run ?recipe strive ?1 second ?recipe grpo", text)
+
+
+def test_families_are_shown_from_base_to_trained(train_run: Path, tmp_path: Path) -> None:
+    order = {"chance": 0.5, "base": 0.55, "trained": 0.7, "text_only": 0.5, "blank": 0.45, "swapped": 0.52}
+    visible = {"base_accuracy_when_visible": 0.61, "trained_accuracy_when_visible": 0.83}
+    summary = {**SUMMARY, **visible, "families": {"order": order}}
+    text = read(write_report([train_run], tmp_path / "r.html", summary=summary)).text
+    for expected in ("order", "55.0 %", "70.0 %", "50.0 %", "61.0 %", "83.0 %"):
+        assert expected in text
