@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from strive.stages.vlm.batch import PromptBatch, causal_mask, for_attention
+from strive.stages.vlm.batch import PromptBatch, continuation_mask, for_attention
 from strive.stages.vlm.interface import VisionFeatures
 from torch import Tensor
 from transformers.cache_utils import DynamicCache
@@ -20,20 +20,20 @@ def joined(features: Sequence[VisionFeatures]) -> VisionFeatures | None:
 
 def prompt_hidden(core: Any, adapter: Any, batch: PromptBatch, features: VisionFeatures | None,
                   cache: DynamicCache | None = None) -> Tensor:
-    """Last hidden states [B, L, D] of left-padded prompts; fills `cache` when given."""
+    """Last hidden states [B, L, D] of right-padded prompts; fills `cache` when given."""
     embeds = core.get_input_embeddings()(batch.input_ids)
     inputs = {"inputs_embeds": embeds}
     if features is not None:
         inputs = adapter.language_inputs(embeds, batch.visual_index, features)
-    return run(core, inputs, batch.position_ids, causal_mask(batch.valid, batch.length, batch.length, embeds.device),
-               cache)
+    return run(core, inputs, batch.position_ids, None, cache)
 
 
 def prefill(core: Any, adapter: Any, batch: PromptBatch,
             features: VisionFeatures | None) -> tuple[Tensor, DynamicCache]:
     """The hidden state after each prompt [B, D], from which its first token is predicted, and the filled cache."""
     cache = DynamicCache()
-    return prompt_hidden(core, adapter, batch, features, cache)[:, -1], cache
+    hidden = prompt_hidden(core, adapter, batch, features, cache)
+    return hidden[torch.arange(len(hidden), device=hidden.device), batch.last], cache
 
 
 def continue_hidden(core: Any, ids: Tensor, positions: Tensor, valid: Tensor | None, cache: DynamicCache) -> Tensor:
@@ -43,13 +43,13 @@ def continue_hidden(core: Any, ids: Tensor, positions: Tensor, valid: Tensor | N
     """
     embeds = core.get_input_embeddings()(ids)
     keys = cache.get_seq_length() + ids.shape[1]
-    mask = causal_mask(valid, ids.shape[1], keys, ids.device)
+    mask = continuation_mask(valid, ids.shape[1], keys, ids.device)
     return run(core, {"inputs_embeds": embeds}, positions.unsqueeze(0).expand(3, -1, -1), mask, cache)
 
 
 def run(core: Any, inputs: dict[str, Any], position_ids: Tensor, mask: Tensor | None,
         cache: DynamicCache | None) -> Tensor:
-    """Call the language model with explicit positions and mask: hidden states [B, Q, D]."""
+    """Call the language model with explicit positions: hidden states [B, Q, D]; without a mask it is plain causal."""
     language = core.model.language_model
     mask = for_attention(mask, language.config._attn_implementation, inputs["inputs_embeds"].dtype)
     hidden: Tensor = language(position_ids=position_ids, attention_mask=mask, past_key_values=cache,

@@ -65,8 +65,9 @@ def repeated_hidden(policy: Any, views: Sequence[ViewInputs], completions: Seque
     whole = [_with_completion(view, own) for view, own in zip(views, completions, strict=True)]
     batch = collate(whole, policy.pad_id, policy.device)
     hidden = prompt_hidden(policy.core, policy.adapter, batch, joined([own for own in features if own is not None]))
-    states = [hidden[row, -len(own) - 1:-1] for row, own in enumerate(completions)]
-    return pad_sequence(states, batch_first=True)
+    starts = [len(view) - 1 for view in views]
+    return pad_sequence([hidden[row, start:start + len(own)]
+                         for row, (start, own) in enumerate(zip(starts, completions, strict=True))], batch_first=True)
 
 
 def _with_completion(view: ViewInputs, completion: Tensor) -> ViewInputs:

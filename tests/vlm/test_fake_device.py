@@ -91,6 +91,7 @@ def run_language(core: Any, adapter: Qwen25VL, features: VisionFeatures, padded:
     length = 300
     batch = PromptBatch(torch.ones(2, length, dtype=torch.int64, device="cuda"),
                         torch.ones(3, 2, length, dtype=torch.int64, device="cuda"),
+                        torch.ones(2, dtype=torch.int64, device="cuda"),
                         torch.ones(2, length, dtype=torch.bool, device="cuda") if padded else None,
                         torch.ones(2, dtype=torch.int64, device="cuda"),
                         torch.arange(len(features.tokens), device="cuda"))
