@@ -26,14 +26,23 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return tell(arguments, StriveError("stopped at once", "", "Run the same command again to continue."), 130)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+        return closed_pipe()
+    except SystemExit as left:
+        if isinstance(left.__context__, BrokenPipeError):
+            return closed_pipe()
+        raise
     except Exception as error:
         if hasattr(error, "format_message"):
             return usage(arguments, error)
         if type(error).__name__ in ("Exit", "Abort"):
             return int(getattr(error, "exit_code", 130))
         return bug(arguments, error)
+
+
+def closed_pipe() -> int:
+    """The reader of stdout left (`| head`): nothing more is written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 141
 
 
 def tell(arguments: list[str], error: StriveError, code: int) -> int:

@@ -1,5 +1,7 @@
 """The loop around every data stage: what is cached, what is to do, who makes it, what failed and why."""
 
+import shlex
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -202,7 +204,7 @@ def remember(stage: DataStage, job: Job, outcome: StageOutcome, plan: StagePlan)
     """Leave the summary that `strive status` shows."""
     made = [one for one in job.results.get(stage.name, {}).values() if isinstance(one, Artefact)]
     job.store.remember(f"last-run/{stage.name}", {
-        "stage": stage.name, "total": plan.total, "done": outcome.done, "cached": outcome.cached,
+        "stage": stage.name, "command": shlex.join(["strive", *sys.argv[1:]]), "total": plan.total, "done": outcome.done, "cached": outcome.cached,
         "failed": outcome.failed, "seconds": round(outcome.seconds, 3), "finished": time.time(),
         "bytes": sum(int(one["bytes"]) for art in made for one in art.manifest.get("outputs", [])),
         "settings": stage.settings(job.config), "keys": {i: a.key for i, a in job.results.get(stage.name, {}).items()
