@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
 from strive.cli.options import Common, common
 from strive.cli.session import data_job, open_session, run_data_stage
 

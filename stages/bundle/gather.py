@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+
 from strive.configs.errors import ItemError
 from strive.stages.bundle.images import encode
 from strive.stages.frames.frameset import FrameSet

@@ -13,6 +13,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+
 from strive.configs.errors import MissingError
 from strive.stages.bundle import hdf5
 from strive.stages.bundle.format import MAX_CLIP_BYTES, MAX_IMAGE_PIXELS, MAX_VARIANTS, check_format, from_text

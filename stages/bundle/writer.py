@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import h5py
 import numpy as np
+
 from strive.configs.data_stages import VariantsConfig
 from strive.configs.errors import ItemError
 from strive.stages.bundle import hdf5

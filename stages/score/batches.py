@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 
 import numpy as np
+
 from strive.stages.score.controls import pixel_digest
 
 EncodeBatch = Callable[[list[np.ndarray]], np.ndarray]

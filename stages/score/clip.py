@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import open_clip
 import torch
-from PIL import Image
 from safetensors import SafetensorError
+
 from strive.cache.digest import digest_file
 from strive.configs.data_stages import ScoreConfig
 from strive.configs.errors import MissingError, UsageError
 from strive.stages.score.batches import encode_unique
 from strive.stages.score.identity import CONFIG_FILE, ModelSource, find_model
+from strive.stages.score.prepare import Preparation
 
 # What torch's weights_only loader raises when it refuses a foreign object.
 REFUSED = torch.serialization.pickle.UnpicklingError
@@ -26,7 +27,8 @@ class ClipEncoder:
     """An open_clip model with its own image preparation and tokenizer; float32 on CPU, bfloat16 autocast on CUDA."""
 
     def __init__(self, model: Any, prepare: Any, tokenizer: Any, device: torch.device, batch: int) -> None:
-        self.model, self.prepare, self.tokenizer = model.eval().requires_grad_(False), prepare, tokenizer
+        self.model, self.prepare = model.eval().requires_grad_(False), Preparation(prepare)
+        self.tokenizer = tokenizer
         self.device, self.batch = device, batch
         self.context = int(getattr(tokenizer, "context_length", None) or model.context_length)
         self.facts: dict[str, Any] = {"device": device.type}
@@ -39,7 +41,7 @@ class ClipEncoder:
     @torch.inference_mode()
     def encode_batch(self, images: list[np.ndarray]) -> np.ndarray:
         """[len(images), D]: prepared, padded with zeros to the full batch, encoded, the padding dropped."""
-        pixels = torch.stack([self.prepare(Image.fromarray(image)) for image in images])  # [n, 3, S, S]
+        pixels = self.prepare(images)  # [n, 3, S, S]
         padding = pixels.new_zeros((self.batch - len(images), *pixels.shape[1:]))
         with self.autocast():
             rows = self.model.encode_image(torch.cat([pixels, padding]).to(self.device))

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+
 from strive.configs.data_stages import ScoreConfig
 from strive.stages.views.randomness import generator, stable_seed
 

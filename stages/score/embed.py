@@ -60,6 +60,7 @@ class EmbedMaker:
 
     def make(self, item: Item) -> Product:
         import numpy as np
+
         from strive.stages.frames.frameset import read_frames
         from strive.stages.score.embeddings import Embeddings, write_embeddings
         from strive.stages.score.tiles import cut_tiles, tile_boxes

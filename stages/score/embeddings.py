@@ -15,6 +15,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+
 from strive.stages.bundle import hdf5
 from strive.stages.frames.scores import Readable
 

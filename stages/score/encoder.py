@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Any, Protocol
 
 import numpy as np
+
 from strive.configs.data_stages import ScoreConfig
 
 SCORERS = {

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
 from strive.configs.data_stages import ScoreConfig
 from strive.stages.score.encoder import Encoder
 from strive.stages.tasks.sample import Question

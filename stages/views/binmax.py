@@ -1,6 +1,7 @@
 """Bin-max sampling: the best frame of each of k equal time bins (TSPO's choice for Video-MME)."""
 
 import numpy as np
+
 from strive.stages.views.selection import SamplerParams, best_per_bin
 
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+
 from strive.configs.data_stages import VariantsConfig
 from strive.stages.frames.scores import Scores
 from strive.stages.tasks.sample import Question

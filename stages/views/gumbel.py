@@ -1,6 +1,7 @@
 """Gumbel samplers: importance-aware random draws, stratified (coverage-preserving) or not."""
 
 import numpy as np
+
 from strive.stages.views.randomness import gumbel as gumbel_noise
 from strive.stages.views.selection import SamplerParams, best_per_bin, fill_with_best, noisy_keys
 

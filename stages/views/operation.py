@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
 from strive.configs.data_stages import VariantsConfig
 from strive.stages.frames.scores import Scores
 from strive.stages.tasks.sample import Question

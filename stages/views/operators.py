@@ -7,6 +7,7 @@ spatial ones after it. A chain that starts with a spatial operator begins with a
 import difflib
 
 import numpy as np
+
 from strive.configs.data_stages import VariantsConfig
 from strive.configs.errors import UsageError
 from strive.stages.views.frame_choice import CANONICAL, DRAW, PHASE

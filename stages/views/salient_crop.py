@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+
 from strive.stages.views.operation import Inapplicable, Operator, Scene
 from strive.stages.views.view import Box, View
 

@@ -1,6 +1,7 @@
 """Top-k sampling: the k frames with the highest scores, without regard to time."""
 
 import numpy as np
+
 from strive.stages.views.selection import SamplerParams, fill_with_best
 from strive.stages.views.uniform import uniform_indices
 

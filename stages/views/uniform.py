@@ -1,6 +1,7 @@
 """Uniform sampling: the middles of k equal stretches of the pool, whatever the scores say."""
 
 import numpy as np
+
 from strive.stages.views.selection import SamplerParams
 
 

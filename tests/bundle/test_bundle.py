@@ -11,6 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+
 from strive.configs.data_stages import VariantsConfig
 from strive.configs.errors import ItemError, MissingError, VerificationError
 from strive.stages.bundle import Bundle, hdf5, write_bundle

@@ -6,11 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from open_clip.transform import PreprocessCfg, image_transform_v2
+from PIL import Image
+from torchvision.transforms import Compose, Lambda
+
 from strive.cache.store import Store
 from strive.configs.data_stages import ScoreConfig
 from strive.configs.errors import MissingError, UsageError
 from strive.stages.score.clip import ClipEncoder, open_clip_encoder
 from strive.stages.score.identity import find_model, identity
+from strive.stages.score.prepare import Preparation
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +59,16 @@ def test_images_of_any_size_and_shape_are_taken(encoder: ClipEncoder) -> None:
     odd = [np.zeros((1, 1, 3), np.uint8), np.full((3, 200, 3), 9, np.uint8), np.full((99, 7, 3), 200, np.uint8)]
     assert np.isfinite(encoder.images(odd, "")).all()
     assert len(encoder.images([], "")) == 0
+
+
+@pytest.mark.parametrize("mode", ["shortest", "squash", "longest"])
+def test_batched_preparation_gives_the_numbers_of_the_models_own_transform(mode: str) -> None:
+    transform = image_transform_v2(PreprocessCfg(size=32, resize_mode=mode), is_train=False)
+    images = [*pictures(3), np.full((1, 5, 3), 77, np.uint8)]
+    expected = torch.stack([transform(Image.fromarray(image)) for image in images])
+    assert torch.equal(Preparation(transform)(images), expected)
+    alone = Compose([*transform.transforms, Lambda(lambda x: x * 2)])
+    assert torch.equal(Preparation(alone)(images), expected * 2)
 
 
 def test_tokens_are_counted_before_any_truncation(encoder: ClipEncoder) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from strive.configs.data_stages import ScoreConfig
 from strive.stages.score.embeddings import Embeddings
 from strive.stages.score.text import chunked, cleaned, compared_texts, question_vector

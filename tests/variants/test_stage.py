@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from strive.cache.store import Artefact, Store
 from strive.configs.data_stages import ExtractConfig, ScoreConfig, VariantsConfig
 from strive.configs.errors import UsageError

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from strive.configs.data_stages import VariantsConfig
 from strive.configs.errors import UsageError
 from strive.stages.frames.scores import Scores, zscore

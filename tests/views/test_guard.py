@@ -1,6 +1,7 @@
 """What the guard reads out of questions."""
 
 import pytest
+
 from strive.stages.tasks.sample import Question
 from strive.stages.views.guard import evidence, topics, veto
 from strive.stages.views.operators import OPERATORS

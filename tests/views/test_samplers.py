@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from strive.configs.errors import UsageError
 from strive.stages.views.randomness import generator
 from strive.stages.views.samplers import SAMPLERS, SamplerParams, sampler, uniform_indices
