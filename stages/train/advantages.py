@@ -1,7 +1,7 @@
 """Turns the rewards of a batch into advantages: a baseline and a scale per group, found by id and never by shape.
 
-Formulas: joint normalisation of STRIVE (arXiv 2604.01824), A = (R - mean(R)) / (std(R) + eps) over all V x G rollouts of
-a question; V = 1 is GRPO (arXiv 2402.03300, eq. 3); scale `none` is Dr. GRPO (arXiv 2503.20783).
+Formulas: joint normalisation of STRIVE (arXiv 2604.01824), A = (R - mean(R)) / (std(R) + eps) over all V x G rollouts
+of a question; V = 1 is GRPO (arXiv 2402.03300, eq. 3); scale `none` is Dr. GRPO (arXiv 2503.20783).
 """
 
 from collections.abc import Callable, Hashable, Sequence
@@ -34,7 +34,7 @@ class Advantages:
     """One advantage a row, and which rows count in the loss's denominator.
 
     values: float64 [R]; exactly 0 where rewards are equal or where a row has no finite reward.
-    counted: bool [R]; False for rows without a finite reward, and for rows of equal-reward groups under `zero_std: drop`.
+    counted: bool [R]; False for rows without a finite reward, and, under `zero_std: drop`, in equal-reward groups.
     stats: the metrics `frac_zero_std`, `frac_zero_std_accuracy`, `frac_zero_std_per_variant`, `adv_var_within`,
     `adv_var_between`, `reward_var_within`, `reward_var_between`, `bad_rewards`.
     """
@@ -100,7 +100,7 @@ def is_flat(rewards: np.ndarray) -> bool:
 
 
 def decompose(values: np.ndarray, variants: np.ndarray) -> tuple[float, float]:
-    """(within, between) of one group's values [n]: population variance = within variants + between their means, exactly.
+    """(within, between) of one group's values [n]: population variance = within variants + between their means.
 
     within = sum_v n_v Var(v) / n, between = sum_v n_v (mean_v - mean)^2 / n.
     """

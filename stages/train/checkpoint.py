@@ -1,8 +1,8 @@
 """Checkpoints as folders that are whole or absent: found, verified, published and pruned; imports nothing heavy.
 
-    checkpoints/step_000100/model.safetensors        trainable weights and buffers (frozen ones come from the base model)
-                            optimizer.safetensors    moments, float32 masters        optimizer.json   updates per weight
-                            rng.safetensors          generator states                state.json       step, order, counters
+    checkpoints/step_000100/model.safetensors        trainable weights, buffers (frozen: from the base model)
+                            optimizer.safetensors    moments, float32 masters     optimizer.json   update counts
+                            rng.safetensors          generator states             state.json       step, counters
                             manifest.json            written last: sizes and digests of the others
 """
 
@@ -75,7 +75,7 @@ def publish(root: Path, step: int, files: Mapping[str, bytes | Path]) -> Checkpo
     publish_folder(target, files, {"format": FORMAT, "kind": "checkpoint", "step": step})
     made = read(target)
     if made is None:
-        raise VerificationError(f"{target}: not readable after it was written", "a complete checkpoint", "Check the disk.")
+        raise VerificationError(f"{target}: not readable once written", "a complete checkpoint", "Check the disk.")
     made.verify()
     return made
 

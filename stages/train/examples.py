@@ -1,4 +1,4 @@
-"""Questions ready for the policy: bundles read and checked, variants decoded and encoded once, kept within a memory bound."""
+"""Questions ready for the policy: bundles read, variants decoded and encoded once, kept within a memory bound."""
 
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -45,7 +45,8 @@ class Examples:
         views = tuple(self.policy.encode_view(v.clips(), v.times, text) for v in variants)
         longest = max(len(view) for view in views)
         if longest > self.config.max_prompt_tokens:
-            raise ItemError(f"prompt of {longest} tokens, more than train.max_prompt_tokens = {self.config.max_prompt_tokens}")
+            raise ItemError(f"prompt of {longest} tokens, more than train.max_prompt_tokens = "
+                            f"{self.config.max_prompt_tokens}")
         return Example(bundle.sample, views, tuple(v.times for v in variants))
 
     def _keep(self, sample_id: str, example: Example) -> None:

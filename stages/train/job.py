@@ -22,8 +22,9 @@ class TrainJob:
     """One run.
 
     bundles: (sample id, artefact with the file `bundle.h5`), any order. model: Hugging Face id, folder, run folder or
-    demo. evaluate: called every `train.eval_every` steps and at the end. max_time_s: checkpoint and stop after the step in
-    which this many seconds have passed. sources: where each config value came from. force: start over, forgetting the run.
+    demo. evaluate: called every `train.eval_every` steps and at the end. max_time_s: checkpoint and stop after the step
+    in which this many seconds have passed. sources: where each config value came from. force: start over, forgetting
+    the run.
     """
 
     config: Config

@@ -34,7 +34,7 @@ BAD_STEPS = 3
 ENOUGH_ROLLOUTS = 100
 """Rollouts before the share of unscorable ones is judged."""
 WIDEST_GAP = 1.0
-"""Mean |log-prob in training - when sampled| in nats above which rollout and training cannot be looking at the same thing."""
+"""Mean |log-prob in training - when sampled|, nats, above which the two cannot be seeing the same tokens."""
 
 
 @dataclass
@@ -74,7 +74,8 @@ class Loop:
         """One step; returns its row of metrics and adds its rollouts to the ledger."""
         began, number, calls = time.perf_counter(), self.state.step, self.policy.encoder_calls
         examples = self._draw(number)
-        rows = collect(self.engine, examples, self.config.rollouts, derive_seed(self.config.seed, "train", "rollout", number))
+        seed = derive_seed(self.config.seed, "train", "rollout", number)
+        rows = collect(self.engine, examples, self.config.rollouts, seed)
         scored = [self._score(row) for row in rows]
         advantages = compute([s.total for s in scored], [row.sample_id for row in rows],
                              [row.variant_id for row in rows], self.config, [s.accuracy for s in scored])
@@ -90,7 +91,8 @@ class Loop:
     def save(self) -> None:
         """Write a checkpoint of the state as it is; older ones go once it has been read back."""
         self.write_rollouts()
-        checkpoint.publish(self.run.checkpoints, self.state.step, snapshot.take(self.policy, self.optimizer, self.state))
+        files = snapshot.take(self.policy, self.optimizer, self.state)
+        checkpoint.publish(self.run.checkpoints, self.state.step, files)
         checkpoint.prune(self.run.checkpoints, self.config.checkpoint_every, self.config.keep_checkpoints)
 
     def _draw(self, number: int) -> list[Example]:
@@ -137,8 +139,8 @@ class Loop:
                                f"at most train.max_bad_rewards = {self.config.max_bad_rewards:g} of them",
                                f"{self.last_good()} Mend the reward named in the warnings.")
         if self.last_gap > WIDEST_GAP:
-            raise StoppedError(f"step {state.step}: log-probs in rollout and training differ by {self.last_gap:.2f} nats "
-                               "a token", f"less than {WIDEST_GAP:g}", "Please report it: both should see the same tokens.")
+            raise StoppedError(f"step {state.step}: log-probs in rollout and training differ by {self.last_gap:.2f} "
+                               "nats a token", f"less than {WIDEST_GAP:g}", "Please report it: they should be equal.")
 
     def _evaluation(self) -> dict[str, Any]:
         """`eval_*` figures when they are due; the best policy so far goes to `best/`."""

@@ -1,7 +1,8 @@
 """Policy-gradient losses over log-probs [rows, tokens]: each is a per-token objective and a way to average it.
 
-Symbols: logp = log pi_theta(o_t | view, question, o_<t), old = the same under the policy that rolled out, rho = exp(logp -
-old), A_i = the row's advantage, m = mask (1 up to and including the first end token), ref = the frozen initial policy.
+Symbols: logp = log pi_theta(o_t | view, question, o_<t), old = the same under the policy that rolled out,
+rho = exp(logp - old), A_i = the row's advantage, m = mask (1 up to and including the first end token), ref = logp of
+the frozen initial policy.
 """
 
 from collections.abc import Callable
@@ -30,7 +31,7 @@ class Totals:
 
 
 def clipped(logp: Tensor, old: Tensor, advantages: Tensor, clip_low: float, clip_high: float) -> Tensor:
-    """-min(rho A, clip(rho, 1 - clip_low, 1 + clip_high) A), [R, C] (PPO arXiv 1707.06347 eq. 7; two bounds as in DAPO)."""
+    """-min(rho A, clip(rho, 1 - clip_low, 1 + clip_high) A), [R, C] (PPO, arXiv 1707.06347, eq. 7)."""
     ratio = torch.exp(logp - old)
     column = advantages[:, None]
     return -torch.minimum(ratio * column, ratio.clamp(1 - clip_low, 1 + clip_high) * column)
@@ -56,7 +57,7 @@ def dapo(logp: Tensor, old: Tensor, advantages: Tensor, mask: Tensor, *, clip_lo
          kl_beta: float = 0.0, ref: Tensor | None = None, totals: Totals | None = None) -> Tensor:
     """sum_i sum_t m (clipped + beta k3) / sum_i |o_i|   (DAPO, arXiv 2503.14476, eq. 8).
 
-    logp, old, ref float [R, C]; advantages [R]; mask bool [R, C]; `totals` of the whole batch when this is a part of it.
+    logp, old, ref float [R, C]; advantages [R]; mask bool [R, C]; `totals` of the whole batch when it is split.
     Returns a scalar with the gradient of `logp`.
     """
     tokens = _objective(logp, old, advantages, mask, clip_low, clip_high, kl_beta, ref)

@@ -77,7 +77,7 @@ def memory() -> dict[str, int]:
 
 def notable_rollouts(step: int, rows: Sequence[Row], scored: Sequence[Scored],
                      advantages: Advantages) -> Iterator[dict[str, Any]]:
-    """Lines of rollouts.jsonl: for each group the rollout with the highest reward and, if lower, that with the lowest."""
+    """Lines of rollouts.jsonl: each group's rollout with the highest reward and, if lower, that with the lowest."""
     groups: dict[int, list[int]] = {}
     for place, row in enumerate(rows):
         groups.setdefault(id(row.example), []).append(place)
@@ -93,7 +93,8 @@ def notable_rollouts(step: int, rows: Sequence[Row], scored: Sequence[Scored],
             yield described(step, "worst", rows[worst], scored[worst], float(advantages.values[worst]), about)
 
 
-def described(step: int, rank: str, row: Row, scored: Scored, advantage: float, about: Mapping[str, int]) -> dict[str, Any]:
+def described(step: int, rank: str, row: Row, scored: Scored, advantage: float,
+              about: Mapping[str, int]) -> dict[str, Any]:
     """One rollout with all that says where it came from: ids, times shown, reply, reward parts, advantage."""
     sample = row.example.sample
     return {

@@ -1,7 +1,7 @@
 """AdamW with linear warm-up then constant rate, gradient clipping, and float32 masters for weights of lower precision.
 
-A bfloat16 weight cannot hold an update 256 times smaller than itself, which is what a rate of 1e-6 makes; so such weights
-are stepped in float32 and rounded down into the model.
+A bfloat16 weight cannot hold an update 256 times smaller than itself, which is what a rate of 1e-6 makes; so such
+weights are stepped in float32 and rounded into the model.
 """
 
 import math

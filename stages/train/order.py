@@ -24,7 +24,7 @@ def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
 
 
 def batch_at(ids: Sequence[str], step: int, batch: int, seed: int) -> list[str]:
-    """The `batch` different ids of step number `step` (from 0), whatever order `ids` comes in; needs len(ids) >= batch."""
+    """The `batch` different ids of step number `step` (from 0), in whatever order `ids` comes; len(ids) >= batch."""
     epoch, place = divmod(step, steps_per_epoch(len(ids), batch))
     known = sorted(ids)
     chosen = epoch_order(len(known), seed, epoch)[place * batch : (place + 1) * batch]

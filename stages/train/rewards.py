@@ -1,4 +1,4 @@
-"""What a reply is worth: named reward functions, weighted and summed, each reading the same parsed reply as evaluation does."""
+"""What a reply is worth: named reward functions, weighted and summed; they read the parsed reply of evaluation."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -30,8 +30,8 @@ REWARDS: dict[str, Reward] = {"accuracy": accuracy, "format": format_}
 class Scored:
     """One reply's reward.
 
-    total: weighted sum, NaN when any part is not a finite number. parts: each reward before its weight. bad: names of the
-    rewards that gave no finite number. accuracy, well_formed: always known, whatever the rewards are (metrics).
+    total: weighted sum, NaN when any part is not a finite number. parts: each reward before its weight. bad: names of
+    the rewards that gave no finite number. accuracy, well_formed: always known, whatever the rewards are (metrics).
     """
 
     total: float
@@ -44,10 +44,11 @@ class Scored:
 def check_names(weights: Mapping[str, float]) -> None:
     """`UsageError` for an empty table, an unknown reward (naming the nearest) or a weight that is not finite."""
     if not weights:
-        raise UsageError("train.rewards is empty", "at least one {name: weight}", "For example {accuracy: 0.9, format: 0.1}.")
+        raise UsageError("train.rewards is empty", "at least one {name: weight}", "Try {accuracy: 0.9, format: 0.1}.")
     for name, weight in weights.items():
         if name not in REWARDS:
-            raise UsageError(f"train.rewards: no reward named {name!r}", f"one of {', '.join(REWARDS)}", nearest(name, REWARDS))
+            raise UsageError(f"train.rewards: no reward named {name!r}", f"one of {', '.join(REWARDS)}",
+                             nearest(name, REWARDS))
         if not math.isfinite(weight):
             raise UsageError(f"train.rewards.{name} = {weight}", "a finite weight", "Give a number such as 0.9.")
 

@@ -56,7 +56,8 @@ class Generates(Protocol):
 def per_variant(rollouts: int, variants: int, who: str) -> int:
     """Generations per variant; `UsageError` when the question's rollouts cannot be split evenly over its variants."""
     if rollouts % variants:
-        raise UsageError(f"train.rollouts = {rollouts} over the {variants} variants of {who}", "a multiple of the variants",
+        raise UsageError(f"train.rollouts = {rollouts} over the {variants} variants of {who}",
+                         "a multiple of the variants",
                          f"Set train.rollouts={variants * max(1, rollouts // variants)} or change variants.count.")
     return rollouts // variants
 

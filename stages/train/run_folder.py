@@ -3,7 +3,7 @@
     RUN/config.yaml           resolved config, each value with its source
     RUN/run.json              what a resume must agree with: train keys, model and data by digest, threads
     RUN/metrics.jsonl         one row a step            RUN/rollouts.jsonl   best and worst rollout of each group
-    RUN/checkpoints/step_000100/                        RUN/best/, best.json policy with the highest evaluation, its step
+    RUN/checkpoints/step_000100/                        RUN/best/, best.json policy with the highest evaluation
     RUN/policy/               the trained policy        RUN/adapter/         its LoRA alone, where there is one
     RUN/results.json          last metrics, written when finished; names the policy's digest
 """
@@ -111,11 +111,18 @@ class RunFolder:
         try:
             past = json.loads(self.record.read_bytes())
         except ValueError as error:
-            raise VerificationError(f"{self.record}: not JSON", "the record of a run", "Use --force to start over.") from error
+            raise VerificationError(f"{self.record}: not JSON", "the record of a run",
+                                    "Use --force to start over.") from error
         if past.get("format") != FORMAT:
             raise UsageError(f"{self.record}: made by another strive (format {past.get('format')})", f"format {FORMAT}",
                              "Use the strive that made it, or another --run folder.")
         return dict(past)
+
+    def refuse_other_kinds(self) -> None:
+        """`UsageError` when the folder holds an evaluation: the two write files of the same names."""
+        if (self.root / "recipe.json").exists() or (self.root / "predictions.jsonl").exists():
+            raise UsageError(f"{self.root}: this is an evaluation", "a folder of its own for a training run",
+                             "Choose another --run.")
 
     def start(self, record: Mapping[str, Any], config: Config, sources: Mapping[str, str]) -> None:
         """Write record and config; the record first, so that a folder with metrics always has one."""
@@ -164,7 +171,8 @@ def refuse_changes(run: RunFolder, past: Mapping[str, Any], now: Mapping[str, An
 
 def show(value: Any) -> str:
     """A config value as YAML writes it, on one line."""
-    return str(yaml.safe_dump(value, default_flow_style=True, width=10**6, allow_unicode=True)).removesuffix("...\n").strip()
+    text = str(yaml.safe_dump(value, default_flow_style=True, width=10**6, allow_unicode=True))
+    return text.removesuffix("...\n").strip()
 
 
 def render(config: Config, sources: Mapping[str, str]) -> str:

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from strive.stages.vlm.policy import Policy
 
 
-def carry_out(job: TrainJob, run: RunFolder, bundles: Mapping[str, Artefact], record: Mapping[str, Any]) -> TrainOutcome:
+def carry_out(job: TrainJob, run: RunFolder, bundles: Mapping[str, Artefact],
+              record: Mapping[str, Any]) -> TrainOutcome:
     """Train under the run's lock. `record` holds the thread count to use."""
     device = choose_device(job.config.train.device).type
     with repeatable(record["train"]["threads"], device), Stop(job.max_time_s) as stop:

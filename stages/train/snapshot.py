@@ -78,7 +78,7 @@ def moving_parts(model: nn.Module) -> dict[str, Tensor]:
 
 
 def generator_states() -> dict[str, Tensor]:
-    """torch's global generators, uint8; rollouts draw from generators of their own, these serve dropout and the like."""
+    """torch's global generators, uint8; rollouts draw from generators of their own, these serve dropout and such."""
     states = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
         states.update({f"cuda.{i}": state for i, state in enumerate(torch.cuda.get_rng_state_all())})

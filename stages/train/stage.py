@@ -36,6 +36,7 @@ def train(job: TrainJob) -> TrainOutcome:
     bundles = dict(job.bundles)
     check_count(len(bundles), job.config.train.prompts_per_step)
     run = RunFolder(job.run)
+    run.refuse_other_kinds()
     with hold(run.lock, timeout_s=0):
         if job.force:
             run.clear()
@@ -61,7 +62,8 @@ def check_settings(job: TrainJob) -> None:
         raise UsageError(f"train.prompt_format = {train_config.prompt_format!r}: no such format",
                          f"one of {', '.join(PROMPT_FORMATS)}", nearest(train_config.prompt_format, PROMPT_FORMATS))
     variants = job.config.variants.count
-    if per_variant(train_config.rollouts, variants, "variants.count") < 2 and train_config.advantage_scope == "per_variant":
+    each = per_variant(train_config.rollouts, variants, "variants.count")
+    if each < 2 and train_config.advantage_scope == "per_variant":
         raise UsageError(f"train.advantage_scope = per_variant with one rollout for each of {variants} variants",
                          "at least two rollouts per variant: one has no baseline",
                          f"Set train.rollouts={2 * variants} or train.advantage_scope=joint.")
@@ -71,7 +73,8 @@ def check_count(count: int, needed: int) -> None:
     """`MissingError` when the usable bundles do not fill one step."""
     if count < needed:
         raise MissingError(f"{count} usable bundles", f"at least train.prompts_per_step = {needed}",
-                           "Add samples, see what failed (`strive status variants --failed`), or lower train.prompts_per_step.")
+                           "Add samples, see what failed (`strive status variants --failed`), or lower "
+                           "train.prompts_per_step.")
 
 
 def describe(job: TrainJob, bundles: Mapping[str, Artefact], past: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -102,7 +105,7 @@ def warn_of_libraries(job: TrainJob, past: Mapping[str, Any], record: Mapping[st
     changed = [f"{name} {old} -> {record['libraries'].get(name)}" for name, old in past["libraries"].items()
                if record["libraries"].get(name) != old]
     if changed:
-        job.reporter.warn(f"the run was started with other versions ({', '.join(changed)}): it goes on, not bit for bit")
+        job.reporter.warn(f"the run began with other versions ({', '.join(changed)}): it goes on, not bit for bit")
 
 
 def verify(bundles: Mapping[str, Artefact]) -> None:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 class Update:
     """What an update did, as the metrics name it; means over tokens and inner epochs.
 
-    applied: False when loss or gradients were not finite and the weights stand as they were. gap_mean, gap_max: |log-prob
-    in training - log-prob when sampled|, nats, before the first update.
+    applied: False when loss or gradients were not finite. gap_mean, gap_max: |log-prob in
+    training - log-prob when sampled|, nats, before the first update.
     """
 
     applied: bool
@@ -96,7 +96,8 @@ class Tally:
 class PlainEngine:
     """Rollout, then one forward and backward over all rows in micro-batches; rows of a view share its prefill."""
 
-    def __init__(self, policy: "Policy", optimizer: Optimizer, config: TrainConfig, reference: Reference | None = None) -> None:
+    def __init__(self, policy: "Policy", optimizer: Optimizer, config: TrainConfig,
+                 reference: Reference | None = None) -> None:
         if config.kl_beta > 0 and reference is None:
             raise ValueError("kl_beta > 0 needs a reference")
         self.policy, self.optimizer, self.config, self.reference = policy, optimizer, config, reference
@@ -115,7 +116,7 @@ class PlainEngine:
         return made
 
     def update(self, rows: Sequence[Row], advantages: Advantages, step: int) -> Update:
-        """One pass over all micro-batches and one optimiser step per inner epoch; nothing is kept when one is not finite."""
+        """One pass over all micro-batches and one optimiser step per inner epoch, as long as all is finite."""
         places = [i for i in range(len(rows)) if advantages.counted[i] and len(rows[i].completion.ids)]
         totals = Totals(sum(len(rows[i].completion.ids) for i in places), len(places))
         batches = list(self._batches(rows, places, advantages))
@@ -157,11 +158,12 @@ class PlainEngine:
         old = logp.detach() if batch.old is None else batch.old
         loss = self.loss(logp, old, batch.advantages, out.mask, clip_low=config.clip_low, clip_high=config.clip_high,
                          kl_beta=config.kl_beta, ref=batch.ref, totals=totals)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         now = logp.detach()
         tally.add("loss", loss)
         tally.add("entropy", (out.entropy * out.mask).sum())
-        tally.add("clipped", (is_clipped(now, old, batch.advantages, config.clip_low, config.clip_high) & out.mask).sum())
+        bound = is_clipped(now, old, batch.advantages, config.clip_low, config.clip_high)
+        tally.add("clipped", (bound & out.mask).sum())
         if batch.ref is not None:
             tally.add("kl", (k3(now, batch.ref) * out.mask).sum())
         if first:
@@ -197,9 +199,9 @@ def sampled(rows: Sequence[Row], like: Tensor) -> Tensor:
 
 
 def packed(parts: Sequence[tuple[ViewInputs, int]], budget: int) -> list[list[int]]:
-    """Consecutive places that go through one forward: padded prompts, each view once, and completions fit `budget` tokens.
+    """Consecutive places that go through one forward: padded prompts, each view once, and completions fit `budget`.
 
-    `parts` are (view, completion tokens); one too large for the budget goes alone.
+    `parts` are (view, completion tokens); one too large for the budget, in tokens, goes alone.
     """
     groups: list[list[int]] = []
     views: set[ViewInputs] = set()

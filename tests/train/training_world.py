@@ -1,7 +1,6 @@
 """What the training tests share: synthetic bundles in a real cache, tiny random models, a reward that varies, a job."""
 
 import hashlib
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +18,6 @@ from strive.stages.tasks.sample import Sample
 from strive.stages.train.job import TrainJob
 from strive.stages.train.rewards import REWARDS
 from strive.stages.views.build import build_views
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from tiny_models import make_tiny_model  # noqa: E402
-
 TILES = np.array([[x, y, x + 0.6, y + 0.6] for y in (0, 0.4) for x in (0, 0.4)])
 SMALL = {
     "variants.frames": 4, "train.steps": 4, "train.prompts_per_step": 2, "train.rollouts": 8, "train.max_new_tokens": 6,
@@ -60,6 +55,22 @@ def make_bundle(store: Store, number: int, config: Config, size: tuple[int, int]
     return sample.id, store.publish("variants", key, {"bundle.h5": data}, {"inputs": [], "config": {}, "version": 1})
 
 
+class Notes(Silent):
+    """A reporter that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def plan(self, lines: list[str]) -> None:
+        self.lines += lines
+
+    def info(self, text: str) -> None:
+        self.lines.append(text)
+
+    def warn(self, text: str) -> None:
+        self.lines.append(text)
+
+
 def make_job(folder: Path, model: Path | str, *, run: str = "run", bundles: int = 5, **changes: Any) -> TrainJob:
     """A job over `bundles` synthetic bundles, everything below `folder`; other keywords change the config."""
     own = {key: changes.pop(key) for key in ("evaluate", "max_time_s", "force", "reporter") if key in changes}
@@ -67,8 +78,3 @@ def make_job(folder: Path, model: Path | str, *, run: str = "run", bundles: int 
     store = Store(folder / "cache")
     made = [make_bundle(store, number, config) for number in range(bundles)]
     return TrainJob(config, folder / run, made, str(model), own.pop("reporter", Silent()), **own)
-
-
-def tiny_model(folder: Path, family: str = "qwen2_5_vl") -> Path:
-    """A tiny random model with its processor."""
-    return make_tiny_model(folder / family, family)
