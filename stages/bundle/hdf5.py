@@ -14,6 +14,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+
 from strive.configs.errors import UsageError, VerificationError
 
 LIBVER = ("v110", "v110")

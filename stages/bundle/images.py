@@ -3,6 +3,7 @@
 import struct
 
 import numpy as np
+
 from strive.configs.errors import UsageError, VerificationError
 from strive.stages.bundle.opencv import import_cv2
 

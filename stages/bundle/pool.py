@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import h5py
 import numpy as np
+
 from strive.stages.bundle.hdf5 import add, damaged, read
 
 
