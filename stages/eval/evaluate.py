@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+
 from strive.cache.digest import digest_json
 from strive.configs.errors import ItemError
 from strive.configs.run_stages import EvalConfig

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
 from strive.cache.atomic import write_bytes, write_json
 from strive.cache.ledger import append_line, read_jsonl
 from strive.configs.errors import UsageError, VerificationError

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
 from strive.cache.digest import digest_json
 from strive.configs.errors import ItemError, UsageError
 from strive.configs.run_stages import EvalConfig

@@ -26,32 +26,47 @@ def read_dataset(path: Path) -> list[Sample]:
     deeply nested JSON, missing or wrong columns, duplicate ids, unknown question types, answers out of range.
     """
     samples: list[Sample] = []
-    seen: dict[str, int] = {}
-    for number, row in read_rows(path):
-        try:
-            sample = sample_of(video_r1_row(row) if is_video_r1(row) else row)
-        except RowError as error:
-            raise UsageError(f"{path}, row {number}: {error.what}", error.expected, error.do) from error
-        if sample.id in seen:
-            raise UsageError(f"{path}, row {number}: id {sample.id!r} is already row {seen[sample.id]}'s", "ids that occur once",
-                             "Give every row its own id.")
-        seen[sample.id] = number
+    for _, sample in checked_rows(path):
+        if isinstance(sample, UsageError):
+            raise sample
         samples.append(sample)
     if not samples:
         raise UsageError(f"{path}: no rows", FORMAT, "Check that the file is the one you meant.")
     return samples
 
 
-def read_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """(row number from 1, object) for each row; blank lines count but are skipped."""
+def checked_rows(path: Path) -> Iterator[tuple[int, Sample | UsageError]]:
+    """(row number from 1, its sample or what is wrong with it) for every row; only an unreadable file is raised."""
+    seen: dict[str, int] = {}
+    for number, row in read_rows(path):
+        if isinstance(row, UsageError):
+            yield number, row
+            continue
+        try:
+            sample = sample_of(video_r1_row(row) if is_video_r1(row) else row)
+        except RowError as error:
+            yield number, UsageError(f"{path}, row {number}: {error.what}", error.expected, error.do)
+            continue
+        if sample.id in seen:
+            yield number, UsageError(f"{path}, row {number}: id {sample.id!r} is already row {seen[sample.id]}'s",
+                                     "ids that occur once", "Give every row its own id.")
+            continue
+        seen[sample.id] = number
+        yield number, sample
+
+
+def read_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any] | UsageError]]:
+    """(row number from 1, object or error) for each row; blank lines count but are skipped."""
     text = read_text(path)
-    first = text.lstrip()[:1]
-    if first == "[":
-        yield from enumerate(json_list(path, text), 1)
+    if text.lstrip()[:1] == "[":
+        yield from ((number, as_object(path, number, row)) for number, row in enumerate(json_list(path, text), 1))
         return
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
-            yield number, as_object(path, number, parse(path, number, line))
+            try:
+                yield number, as_object(path, number, parse(path, number, line))
+            except UsageError as error:
+                yield number, error
 
 
 def read_text(path: Path) -> str:
@@ -103,7 +118,7 @@ def depth(line: str) -> int:
     return deepest
 
 
-def json_list(path: Path, text: str) -> list[Mapping[str, Any]]:
+def json_list(path: Path, text: str) -> list[Any]:
     """The rows of a file that is one JSON list."""
     if depth(text) > MAX_DEPTH:
         raise UsageError(f"{path}: JSON nested deeper than {MAX_DEPTH}", FORMAT, "Mend the file.")
@@ -111,11 +126,11 @@ def json_list(path: Path, text: str) -> list[Mapping[str, Any]]:
         rows = json.loads(text, parse_constant=refuse_constant)
     except ValueError as error:
         raise UsageError(f"{path}: not JSON ({error})", FORMAT, "Mend the file.") from error
-    return [as_object(path, number, row) for number, row in enumerate(rows, 1)]
+    return list(rows)
 
 
-def as_object(path: Path, number: int, row: Any) -> Mapping[str, Any]:
-    """The row if it is a JSON object."""
-    if not isinstance(row, dict):
-        raise UsageError(f"{path}, row {number}: a {type(row).__name__}, not an object", FORMAT, "Mend or remove the row.")
-    return row
+def as_object(path: Path, number: int, row: Any) -> Mapping[str, Any] | UsageError:
+    """The row if it is a JSON object, else the error."""
+    if isinstance(row, dict):
+        return row
+    return UsageError(f"{path}, row {number}: a {type(row).__name__}, not an object", FORMAT, "Mend or remove the row.")

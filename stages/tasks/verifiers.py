@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+
 from strive.stages.tasks.choice import read_letter, read_letters
 from strive.stages.tasks.numbers import read_number, same_number
 from strive.stages.tasks.overlap import rouge_mean
