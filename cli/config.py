@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 import yaml
+
 from strive.cli.options import Common, common
 from strive.cli.output import Output
 from strive.cli.table import table

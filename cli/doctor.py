@@ -1,6 +1,7 @@
 """`strive doctor`: what this machine has and lacks, for a person and for a bug report."""
 
 import typer
+
 from strive.cache.store import Store, default_root
 from strive.cli.options import Common, common
 from strive.cli.output import Output

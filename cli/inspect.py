@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
 from strive.cli.options import Common, common
 from strive.cli.session import Session, data_job, open_session
 from strive.cli.table import table

@@ -5,6 +5,7 @@ import io
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
+
 from strive.stages.bundle.reader import Bundle, Variant
 from strive.stages.report.canvas import INK, LINE, MUTED, PAPER, Pen, clean, clock, line_height, wrap
 from strive.stages.report.sheet_curve import draw_curve

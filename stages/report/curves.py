@@ -94,7 +94,7 @@ class Frame:
             parts.append(Markup('<line class="grid" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/>'
                                 '<text class="tick" x="{}" y="{:.1f}" text-anchor="end">{}</text>')
                          .format(LEFT, WIDTH - RIGHT, level, level, LEFT - 6, level + 3.5, tick(value, self.y_step)))
-        step = max(nice((self.x1 - self.x0) / 5), 1.0)
+        step = float(math.ceil(nice((self.x1 - self.x0) / 5) - 1e-9))
         count = math.floor((self.x1 - math.ceil(self.x0 / step) * step) / step + 1e-9) + 1
         for i in range(max(count, 0)):
             value = (math.ceil(self.x0 / step) + i) * step

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from strive.stages.report.panels import figure
@@ -31,7 +32,7 @@ def train_facts(run: RunFolder) -> list[tuple[str, str]]:
     variants, rollouts = config.get("variants.count"), config.get("train.rollouts")
     group = group_of(variants, rollouts)
     facts = [
-        ("recipe", recipe_of(run)), ("model", config.get("model")),
+        ("recipe", recipe_of(run)), ("model", short_path(config.get("model"))),
         ("data", data_of(run)), ("group", group), ("frames per variant", config.get("variants.frames")),
         ("steps", len(run.metrics) or None), ("advantage", config.get("train.advantage_scope")),
         ("loss", config.get("train.loss")), ("learning rate", config.get("train.learning_rate")),
@@ -43,7 +44,7 @@ def train_facts(run: RunFolder) -> list[tuple[str, str]]:
 def eval_facts(run: RunFolder) -> list[tuple[str, str]]:
     """Benchmark, model, what was shown."""
     found, config = run.results, run.config
-    facts = [("benchmark", found.get("bench")), ("model", found.get("model") or config.get("model")),
+    facts = [("benchmark", found.get("bench")), ("model", short_path(found.get("model") or config.get("model"))),
              ("questions", found.get("n")), ("control", found.get("control")), ("frames", config.get("eval.frames")),
              ("sampler", config.get("eval.sampler")), ("protocol", config.get("eval.protocol"))]
     return [(label, str(value)) for label, value in facts if value not in (None, "", "none")]
@@ -54,6 +55,12 @@ def group_of(variants: Any, rollouts: Any) -> str:
     if not (isinstance(variants, int) and isinstance(rollouts, int) and variants > 0 and rollouts % variants == 0):
         return ""
     return f"{variants} variant{'s' * (variants > 1)} × {rollouts // variants} generations"
+
+
+def short_path(model: Any) -> str:
+    """A model's name; of an absolute path its last two parts."""
+    text = str(model or "")
+    return "/".join(Path(text).parts[-2:]) if text.startswith("/") else text
 
 
 def data_of(run: RunFolder) -> str:
@@ -71,7 +78,7 @@ def recipe_of(run: RunFolder) -> str:
 def sentence(run: RunFolder) -> str:
     """How rollout accuracy moved, from the first tenth of the steps to the last."""
     values = [v for v in (figure(row.get("accuracy")) for row in run.metrics) if math.isfinite(v)]
-    if len(values) < 10:
+    if len(values) < 20:
         return ""
     tenth = max(1, len(values) // 10)
     first, last = sum(values[:tenth]) / tenth, sum(values[-tenth:]) / tenth

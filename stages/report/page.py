@@ -11,6 +11,7 @@ from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
+
 from strive.cache.atomic import write_bytes
 from strive.stages.report.canvas import clean
 from strive.stages.report.configs_table import settings

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
+
 from strive.stages.report.curves import Line, chart, smooth, swatch
 from strive.stages.report.run_folder import RunFolder
 
@@ -77,6 +78,8 @@ def panel_lines(panel: Panel, runs: Sequence[RunFolder]) -> list[Line]:
 def points(run: RunFolder, metric: str) -> tuple[list[float], list[float]]:
     """Steps and values; of an evaluation only the steps at which it was made, so that a line joins them."""
     rows = [row for row in run.metrics if metric in row] if metric.startswith("eval_") else run.metrics
+    if metric == "kl" and not any(row.get(metric) for row in rows):
+        return [], []  # without a KL term no reference is kept: 0 is not a measurement
     return [float(row["step"]) for row in rows], [figure(row.get(metric)) for row in rows]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
 from strive.cache.atomic import read_jsonl
 from strive.configs.errors import MissingError, UsageError, VerificationError
 

@@ -5,6 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
+
 from strive.stages.report.canvas import FAINT, INK, LINE, MUTED, PAPER, clock, font, series_colour
 
 LEFT, RIGHT, TOP, CURVE_HEIGHT, LANE, AXIS = 316, 16, 30, 170, 24, 28

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
+
 from strive.stages.report.canvas import (
     FAINT,
     INK,

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
+
 from strive.stages.bundle.reader import Variant
 from strive.stages.report.canvas import clock
 
-MOST, SIDE, QUALITY = 12, 132, 72
+MOST, SIDE, QUALITY = 16, 144, 75
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from strive.configs.data_stages import VariantsConfig
 from strive.stages.bundle.images import encode
 from strive.stages.bundle.reader import Bundle

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from PIL import Image
+
 from strive.stages.bundle.reader import Bundle
 from strive.stages.report.canvas import clean, clock, font, wrap
 from strive.stages.report.contact_sheet import MARGIN, WIDTH, contact_sheet, read_rows

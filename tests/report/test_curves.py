@@ -5,6 +5,7 @@ import math
 import re
 
 import pytest
+
 from strive.stages.report.curves import Frame, Line, chart, nice, smooth, thin, tick
 
 

@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+
 from strive.configs.errors import MissingError, UsageError, VerificationError
 from strive.stages.bundle.reader import Bundle
 from strive.stages.report.page import write_report
@@ -220,3 +221,10 @@ def test_families_are_shown_from_base_to_trained(train_run: Path, tmp_path: Path
     text = read(write_report([train_run], tmp_path / "r.html", summary=summary)).text
     for expected in ("order", "55.0 %", "70.0 %", "50.0 %", "61.0 %", "83.0 %"):
         assert expected in text
+
+
+def test_kl_that_was_never_measured_is_not_drawn_as_zero(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    write_lines(run / "metrics.jsonl", [metrics_row(s, kl=0.0) for s in range(1, 9)])
+    assert not [a for _, a in read(write_report([run], tmp_path / "r.html")).tags if a.get("aria-label") == "KL"]
