@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from strive.stages.vlm.interface import ViewInputs
 from torch import Tensor
 from torch.nn.functional import pad
+
+from strive.stages.vlm.interface import ViewInputs
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,10 +52,3 @@ def continuation_mask(valid: Tensor | None, queries: int, keys: int, device: tor
     rows = torch.arange(keys - queries, keys, device=device).unsqueeze(1)
     causal = (torch.arange(keys, device=device) <= rows)[None, None]
     return causal if valid is None else causal & valid[:, None, None]
-
-
-def for_attention(mask: Tensor | None, implementation: str, dtype: torch.dtype) -> Tensor | None:
-    """The boolean mask in the form that the attention implementation takes (eager adds it to the scores)."""
-    if mask is None or implementation != "eager":
-        return mask
-    return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill(~mask, torch.finfo(dtype).min)

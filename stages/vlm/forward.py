@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from strive.stages.vlm.batch import PromptBatch, continuation_mask, for_attention
-from strive.stages.vlm.interface import VisionFeatures
 from torch import Tensor
 from transformers.cache_utils import DynamicCache
+
+from strive.stages.vlm.batch import PromptBatch, continuation_mask
+from strive.stages.vlm.interface import VisionFeatures
 
 
 def joined(features: Sequence[VisionFeatures]) -> VisionFeatures | None:
@@ -50,8 +51,7 @@ def continue_hidden(core: Any, ids: Tensor, positions: Tensor, valid: Tensor | N
 def run(core: Any, inputs: dict[str, Any], position_ids: Tensor, mask: Tensor | None,
         cache: DynamicCache | None) -> Tensor:
     """Call the language model with explicit positions: hidden states [B, Q, D]; without a mask it is plain causal."""
-    language = core.model.language_model
-    mask = for_attention(mask, language.config._attn_implementation, inputs["inputs_embeds"].dtype)
-    hidden: Tensor = language(position_ids=position_ids, attention_mask=mask, past_key_values=cache,
-                              use_cache=cache is not None, **inputs).last_hidden_state
+    out = core.model.language_model(position_ids=position_ids, attention_mask=mask, past_key_values=cache,
+                                    use_cache=cache is not None, **inputs)
+    hidden: Tensor = out.last_hidden_state
     return hidden

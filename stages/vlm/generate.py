@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
+from transformers.cache_utils import DynamicCache
+
 from strive.stages.vlm.batch import collate
 from strive.stages.vlm.forward import continue_hidden, joined, prefill
 from strive.stages.vlm.interface import Completion, Sampling, ViewInputs, VisionFeatures
 from strive.stages.vlm.kv_cache import decode_cache
 from strive.stages.vlm.sampling import draw, row_noise
-from torch import Tensor
-from transformers.cache_utils import DynamicCache
 
 
 @dataclass

@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
+from transformers.utils import logging
+
 from strive.configs.errors import MissingError, UsageError
 from strive.stages.vlm.adapters import make_adapter
 from strive.stages.vlm.policy import Policy
 from strive.stages.vlm.resolve import model_identity, resolve_model
-from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
-from transformers.utils import logging
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 LORA_TARGETS = r".*language_model\..*\.(q|k|v|o|gate|up|down)_proj"
@@ -28,13 +30,10 @@ def load_policy(model: str, *, device: str = "auto", dtype: str = "auto", max_pi
     logging.disable_progress_bar()  # progress is shown by strive's own reporter
     folder = resolve_model(model)
     place = choose_device(device)
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    config = _config(folder)
     processor = _processor(folder)
     adapter = make_adapter(processor, config, max_pixels, min_pixels)
-    core: Any = AutoModelForImageTextToText.from_pretrained(
-        folder, dtype=choose_dtype(dtype, place), attn_implementation="sdpa", use_safetensors=True,
-        local_files_only=True,
-    )
+    core = _weights(folder, choose_dtype(dtype, place))
     core.to(place)
     core.eval()  # no dropout: rollout and training log-probs are the same function
     adapter.prepare(core)
@@ -63,6 +62,31 @@ def choose_dtype(name: str, device: torch.device) -> torch.dtype:
     if name not in DTYPES:
         raise UsageError(f"unknown dtype {name!r}", f"auto or one of {', '.join(DTYPES)}.", "Set the dtype key.")
     return DTYPES[name]
+
+
+def _config(folder: Path) -> Any:
+    try:
+        return AutoConfig.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise UsageError(f"config.json in {folder} can't be read ({error})", "the config of a Hugging Face model.",
+                         "Copy the original model's config.json into the folder.") from error
+
+
+def _weights(folder: Path, dtype: torch.dtype) -> Any:
+    """The model with every weight from the files: transformers would draw absent ones at random and only warn."""
+    try:
+        core, found = AutoModelForImageTextToText.from_pretrained(
+            folder, dtype=dtype, attn_implementation="sdpa", use_safetensors=True, local_files_only=True,
+            output_loading_info=True,
+        )
+    except (SafetensorError, RuntimeError, OSError) as error:
+        raise MissingError(f"the weights in {folder} can't be read ({str(error).splitlines()[0]})",
+                           "whole safetensors files that fit config.json.", "Fetch or copy the model again.") from error
+    absent = sorted(found["missing_keys"])
+    if absent:
+        raise MissingError(f"{len(absent)} weights are not in the files of {folder} ({absent[0]})",
+                           "a weight for every parameter of the model.", "Fetch or copy the model again.")
+    return core
 
 
 def _processor(folder: Path) -> Any:

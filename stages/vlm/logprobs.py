@@ -5,13 +5,14 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
 from strive.stages.vlm.batch import PromptBatch, collate
 from strive.stages.vlm.forward import continue_hidden, joined, prefill, prompt_hidden
 from strive.stages.vlm.interface import TokenLogprobs, ViewInputs, VisionFeatures
 from strive.stages.vlm.kv_cache import shared_cache
 from strive.stages.vlm.token_probs import token_logprobs
-from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 
 def logprobs(policy: Any, views: Sequence[ViewInputs], rows: Sequence[int], completions: Sequence[Tensor],

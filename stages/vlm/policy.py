@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
+
 from strive.stages.vlm import generate as rollout
 from strive.stages.vlm import logprobs as scoring
 from strive.stages.vlm.interface import Completion, Sampling, TokenLogprobs, ViewInputs, VisionFeatures
 from strive.stages.vlm.save import save_policy
-from torch import Tensor
 
 VISUAL_TOKENS = ("<|vision_start|>", "<|vision_end|>", "<|vision_pad|>", "<|image_pad|>", "<|video_pad|>")
 

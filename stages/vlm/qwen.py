@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
+from transformers.video_utils import VideoMetadata
+
 from strive.configs.errors import ItemError, UsageError
 from strive.stages.vlm.interface import ViewInputs, VisionFeatures
 from strive.stages.vlm.positions import VisualBlock, rope_positions
 from strive.stages.vlm.sizing import fill_patches, patch_times, resize_frames, target_size
 from strive.stages.vlm.vision_attention import batch_segments
-from torch import Tensor
-from transformers.video_utils import VideoMetadata
 
 VIDEO = 2  # the token type of video placeholders
 

@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
+from transformers.vision_utils import get_vision_position_ids, get_vision_window_index
+
 from strive.stages.vlm.positions import VisualBlock
 from strive.stages.vlm.qwen import QwenAdapter
 from strive.stages.vlm.vision_attention import Segments
-from torch import Tensor
-from transformers.vision_utils import get_vision_position_ids, get_vision_window_index
 
 
 class Qwen25VL(QwenAdapter):

@@ -5,12 +5,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
+from transformers.vision_utils import get_vision_interpolation_indices_and_weights, get_vision_position_ids
+
 from strive.stages.vlm.interface import VisionFeatures
 from strive.stages.vlm.positions import VisualBlock
 from strive.stages.vlm.qwen import QwenAdapter
 from strive.stages.vlm.vision_attention import Segments
-from torch import Tensor
-from transformers.vision_utils import get_vision_interpolation_indices_and_weights, get_vision_position_ids
 
 
 class Qwen3VL(QwenAdapter):

@@ -1,8 +1,9 @@
 """Drawing the next token of many rows at once, each row from its own stream of random numbers."""
 
 import torch
-from strive.stages.vlm.interface import Sampling
 from torch import Tensor
+
+from strive.stages.vlm.interface import Sampling
 
 NEARLY_ONE = 1 - 1e-12
 

@@ -5,9 +5,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor, nn
+
 from strive.cache import atomic
 from strive.cache.disk import explained
-from torch import Tensor, nn
 
 
 def save_policy(model: nn.Module, core: Any, processor: Any, folder: Path) -> None:

@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 import torch
-from strive.configs.errors import ItemError
 from torch import Tensor
+
+from strive.configs.errors import ItemError
 
 MAX_ASPECT = 200
 

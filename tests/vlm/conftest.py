@@ -9,8 +9,9 @@ import torch
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE)]
 
-from strive.stages.vlm import Policy, load_policy  # noqa: E402 (the path comes first)
 from tiny_models import FAMILIES, make_tiny_model  # noqa: E402
+
+from strive.stages.vlm import Policy, load_policy  # noqa: E402 (the path comes first)
 
 torch.set_num_threads(1)
 

@@ -4,6 +4,9 @@ from typing import Any
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+
 from strive.stages.vlm import Policy, Sampling, VisionFeatures
 from strive.stages.vlm.batch import PromptBatch
 from strive.stages.vlm.forward import continue_hidden, joined, prefill
@@ -13,8 +16,6 @@ from strive.stages.vlm.qwen2_5_vl import Qwen25VL
 from strive.stages.vlm.sampling import draw
 from strive.stages.vlm.token_probs import token_logprobs
 from strive.stages.vlm.vision_attention import Segments
-from torch._subclasses.fake_tensor import FakeTensorMode
-from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
 SIZES = {  # text: hidden, layers, heads, key/value heads, MLP, vocabulary, tied; parameters of the whole model
     "3B": (2048, 36, 16, 2, 11008, 151936, True, 3_754_622_976),

@@ -1,5 +1,7 @@
 """Loading: what is missing is named, what is loaded is as asked."""
 
+import hashlib
+import json
 import shutil
 import subprocess
 import sys
@@ -8,9 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tiny_models import FAMILIES
+
 from strive.configs.errors import MissingError, UsageError
 from strive.stages.vlm import load_policy, model_identity, resolve_model
-from tiny_models import FAMILIES
 
 
 def load(model: Path | str, **options: object) -> object:
@@ -48,6 +51,36 @@ def test_a_half_downloaded_model_names_the_missing_shard(folder: Path) -> None:
     (folder / "model.safetensors.index.json").write_text(
         '{"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}')
     with pytest.raises(MissingError, match="model-00002-of-00002"):
+        load(folder)
+
+
+def test_damaged_weights_are_named(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(MissingError, match="can't be read"):
+        load(folder)
+
+
+def test_weights_that_lack_a_tensor_are_not_filled_at_random(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    weights = load_file(path)
+    gone = next(name for name in weights if "q_proj.weight" in name)
+    save_file({name: weight for name, weight in weights.items() if name != gone}, path, metadata={"format": "pt"})
+    with pytest.raises(MissingError, match="1 weights are not in the files"):
+        load(folder)
+
+
+def test_weights_of_another_size_are_named(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    config["text_config"]["intermediate_size"] *= 2
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(MissingError, match="can't be read"):
+        load(folder)
+
+
+def test_a_config_that_is_no_json_is_a_usage_error(folder: Path) -> None:
+    (folder / "config.json").write_text("{")
+    with pytest.raises(UsageError, match="config.json"):
         load(folder)
 
 
@@ -126,8 +159,6 @@ def test_identity_follows_the_content_not_the_place(folder: Path, model_folders:
 
 def test_the_identity_of_a_cached_hub_model_is_that_of_its_files(folder: Path, tmp_path: Path) -> None:
     """The hub's cache keeps large files as links to blobs named by sha256: those need not be read again."""
-    import hashlib
-
     snapshot = Path(shutil.copytree(folder, tmp_path / "snapshot"))
     weights = snapshot / "model.safetensors"
     blob = tmp_path / hashlib.sha256(weights.read_bytes()).hexdigest()

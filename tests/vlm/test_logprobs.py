@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from strive.stages.vlm import Policy, load_policy, token_probs
-from strive.stages.vlm.token_probs import token_logprobs
 from tiny_models import FAMILIES
 from vlm_views import mixed_views
+
+from strive.stages.vlm import Policy, load_policy, token_probs
+from strive.stages.vlm.token_probs import token_logprobs
 
 
 @pytest.fixture(scope="module")

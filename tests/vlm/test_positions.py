@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from vlm_views import clip
+
 from strive.stages.vlm import Policy
 from strive.stages.vlm.positions import VisualBlock, rope_positions
-from vlm_views import clip
 
 
 def test_text_goes_on_after_the_largest_position_of_any_axis() -> None:

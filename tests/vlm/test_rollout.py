@@ -2,8 +2,9 @@
 
 import pytest
 import torch
-from strive.stages.vlm import Completion, Policy, Sampling, ViewInputs
 from vlm_views import mixed_views
+
+from strive.stages.vlm import Completion, Policy, Sampling, ViewInputs
 
 
 def sample(policy: Policy, views: list[ViewInputs], n: int, sampling: Sampling, seed: int = 0) -> list[Completion]:

@@ -1,6 +1,7 @@
 """Drawing tokens: the distribution, top-p, suppression, one stream per row."""
 
 import torch
+
 from strive.stages.vlm import Sampling
 from strive.stages.vlm.sampling import draw, row_noise
 

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
-from strive.stages.vlm import Policy, load_policy
-from strive.stages.vlm.save import save_adapter
 from tiny_models import FAMILIES
 from transformers import AutoModelForImageTextToText, AutoProcessor
 from vlm_views import mixed_views
+
+from strive.stages.vlm import Policy, load_policy
+from strive.stages.vlm.save import save_adapter
 
 TOKENS = torch.tensor([40, 41, 42, 43])
 

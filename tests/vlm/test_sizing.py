@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+
 from strive.configs.errors import ItemError
 from strive.stages.vlm.sizing import fill_patches, patch_times, resize_frames, target_size
 

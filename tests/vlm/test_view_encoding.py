@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from transformers.video_utils import VideoMetadata
+from vlm_views import clip, mixed_views
+
 from strive.configs.errors import ItemError, UsageError
 from strive.stages.vlm import Policy, load_policy
 from strive.stages.vlm.sizing import resize_frames
-from transformers.video_utils import VideoMetadata
-from vlm_views import clip, mixed_views
 
 # 8 frames of 90 x 160 at 0.5-second steps, "What colour?": a change here means that a new transformers release counts
 # or places visual tokens differently, or that the chat's frame changed.

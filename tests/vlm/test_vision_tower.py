@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from strive.stages.vlm import Policy
-from strive.stages.vlm.batch import collate
-from strive.stages.vlm.forward import joined, prompt_hidden
 from tiny_models import FAMILIES
 from transformers import AutoModelForImageTextToText
 from vlm_views import mixed_views
+
+from strive.stages.vlm import Policy
+from strive.stages.vlm.batch import collate
+from strive.stages.vlm.forward import joined, prompt_hidden
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -1,6 +1,7 @@
 """Views of different lengths to try policies on."""
 
 import numpy as np
+
 from strive.stages.vlm import Policy, ViewInputs
 
 
