@@ -9,19 +9,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from strive.stages.demo.material import POOL_TIMES, Material
-from strive.stages.demo.pictures import RESIZERS, WHOLE, Box, cut, grids, pack, random_box
+from strive.stages.demo.pictures import RESIZERS, WHOLE, Box, cut, encode_pairs, random_box
 from strive.stages.demo.policy_model import VIEW_FRAMES, VIEW_SIDE
 from strive.stages.demo.questions import Family
 from strive.stages.demo.script import Asked
 from strive.stages.demo.world import is_evidence_shown
-
-HINTS = {"open": "Answer with a word or a short phrase.", "numerical": "Answer with a number."}
-REQUEST = "First think inside <think> </think>, then answer inside <answer> </answer>."
-
+from strive.stages.tasks.prompt import PROMPT_FORMATS
+from strive.stages.tasks.sample import Question
 
 def prompt_text(wording: str, family: Family) -> str:
-    """The user's text for a question, as the prompt format ``think_answer`` writes it."""
-    return f"{wording}\n{HINTS[family.question_type]} {REQUEST}"
+    """The user's text for a question, as the prompt format that the demo uses writes it."""
+    question = Question(id="", video="", text=wording, options=None, question_type=family.question_type)
+    return PROMPT_FORMATS["think_answer"].render(question)
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ def see(visual: Any, material: Material, video: int, frames: NDArray[np.int64], 
     """Encode one view with the (finished) vision tower."""
     pictures = np.stack([cut(material.frames[video, frame], box, resizer) for frame in frames])
     pairs = pictures.reshape(len(frames) // 2, 2, VIEW_SIDE, VIEW_SIDE, 3)
-    features = visual(pack(pairs), grid_thw=grids(len(pairs))).pooler_output.half()
+    features = encode_pairs(visual, pairs).half()
     return Seen(video, POOL_TIMES[frames], box == WHOLE, features)
 
 

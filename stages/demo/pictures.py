@@ -1,12 +1,16 @@
 """Cuts, resizes and packs pictures for the demo policy while it is being made; users' runs go through stages/vlm."""
 
+from typing import Any
+
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from transformers.vision_utils import get_vision_position_ids
 
 from strive.stages.demo.policy_model import MEAN, MERGE, PATCH, STD, VIEW_SIDE
+from strive.stages.vlm.vision_attention import Segments, batch_segments
 
 Box = tuple[float, float, float, float]  # x0, y0, x1, y1 as fractions of the picture
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
@@ -37,6 +41,22 @@ def pack(pairs: NDArray[np.uint8]) -> Tensor:
     return split.permute(0, 2, 5, 3, 6, 8, 1, 4, 7).reshape(count * (side // PATCH) ** 2, -1)
 
 
-def grids(count: int, side: int = VIEW_SIDE) -> Tensor:
-    """grid_thw int64 [count, 3] of that many frame pairs, each a video of its own."""
-    return torch.tensor([[1, side // PATCH, side // PATCH]]).repeat(count, 1)
+def prepare_tower(visual: Any) -> None:
+    """Let the tower attend frame pair by frame pair in one call; afterwards it is used through `encode_pairs` only."""
+    batch_segments(visual)
+
+
+def encode_pairs(visual: Any, pairs: NDArray[np.uint8]) -> Tensor:
+    """Visual tokens float32 [B * tokens, width] of frame pairs uint8 [B, 2, side, side, 3], each pair by itself."""
+    patches = pairs.shape[2] // PATCH
+    grid = torch.tensor([[1, patches, patches]]).repeat(len(pairs), 1)
+    whole = Segments(((patches**2, None),))
+    features: Tensor = visual(
+        pack(pairs),
+        grid_thw=grid,
+        position_ids=get_vision_position_ids(grid, MERGE),
+        window_index=torch.arange(len(pairs) * (patches // MERGE) ** 2),
+        cu_window_seqlens=whole,
+        cu_seqlens=whole,
+    ).pooler_output
+    return features

@@ -25,6 +25,7 @@ class Family:
     wordings: tuple[str, ...]
     noun: str  # the thing the policy's thought names: "red disc"
     seconds: tuple[tuple[float, float], ...]  # shortest and longest duration of each showing, s
+    scale: float = 1.0  # size of the thing against the usual third of the picture
 
     def thought(self, answer: str) -> str:
         """The short thought that goes with an answer, e.g. ``red disc`` or ``3 dots``."""
@@ -79,6 +80,7 @@ FAMILIES: dict[str, Family] = {
         ),
         noun="dots",
         seconds=((2.5, 3.5),),
+        scale=1.3,
     ),
     "detail": Family(
         name="detail",
@@ -91,5 +93,6 @@ FAMILIES: dict[str, Family] = {
         ),
         noun="spot",
         seconds=((3.0, 4.0),),
+        scale=1.15,
     ),
 }

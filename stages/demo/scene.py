@@ -15,6 +15,13 @@ COMET_SPEED = 0.06  # of the width, per second
 SUB = 4  # fractional bits of cv2 coordinates: positions are exact to 1/16 pixel
 
 Image = NDArray[np.uint8]  # [SIDE, SIDE, 3] RGB
+DOTS: dict[int, tuple[tuple[int, int], ...]] = {  # places on the card by number, in half card widths
+    1: ((0, 0),),
+    2: ((-1, -1), (1, 1)),
+    3: ((-1, -1), (0, 0), (1, 1)),
+    4: ((-1, -1), (-1, 1), (1, -1), (1, 1)),
+    5: ((-1, -1), (-1, 1), (0, 0), (1, -1), (1, 1)),
+}
 HEADINGS = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
 
 
@@ -94,18 +101,17 @@ def _draw_comet(image: Image, showing: Showing, time_s: float) -> None:
 
 
 def _draw_card(image: Image, showing: Showing, time_s: float) -> None:
-    """A black card with that many white dots on a 3 x 3 grid of places."""
-    x, y, half = showing.x * SIDE, showing.y * SIDE, showing.size * SIDE / 2 * 1.08
+    """A black card with that many white dots, laid out as on a die."""
+    x, y, half = showing.x * SIDE, showing.y * SIDE, showing.size * SIDE / 2
     _box(image, x, y, half, half, (225, 225, 225))
     _box(image, x, y, half - 2, half - 2, (8, 8, 8))
-    places = generator("dots", showing.seed).permutation(9)[: int(showing.value)]
-    for place in places:
-        _disc(image, x + (place % 3 - 1) * half * 0.6, y + (place // 3 - 1) * half * 0.6, 3.4, (250, 250, 250))
+    for column, row in DOTS[int(showing.value)]:
+        _disc(image, x + column * half * 0.55, y + row * half * 0.55, 5.0, (250, 250, 250))
 
 
 def _draw_plate(image: Image, showing: Showing, time_s: float) -> None:
     """A light lozenge with one small coloured spot somewhere on it."""
-    x, y, half = showing.x * SIDE, showing.y * SIDE, showing.size * SIDE / 2 * 1.15
+    x, y, half = showing.x * SIDE, showing.y * SIDE, showing.size * SIDE / 2
     _polygon(image, [(x, y - half), (x + half, y), (x, y + half), (x - half, y)], (200, 200, 200))
     off_x, off_y = generator("spot", showing.seed).uniform(-0.35, 0.35, 2) * half
     _disc(image, x + off_x, y + off_y, 4.2, COLOURS[showing.value])

@@ -116,5 +116,5 @@ def _values(rng: np.random.Generator, family: Family, answer: str) -> list[str]:
 def _place(rng: np.random.Generator, family: Family, value: str, start_s: float, length_s: float) -> Showing:
     x, y = rng.uniform(0.24, 0.76, 2)
     last = start_s + length_s - 1.0 / VIDEO_FPS
-    size = float(rng.uniform(0.30, 0.36))
+    size = float(rng.uniform(0.30, 0.36)) * family.scale
     return Showing(family.name, value, start_s, last, float(x), float(y), size, int(rng.integers(2**31)))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import open_clip
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import save
@@ -77,6 +78,18 @@ def tokens_of(tokenizer: Any, texts: list[str]) -> Tensor:
         texts, return_tensors="pt", max_length=CONTEXT, padding="max_length", truncation=True
     ).input_ids
     return ids
+
+
+def new_clip(config: dict[str, Any], seed: int) -> Any:
+    """An untrained model of that configuration."""
+    torch.manual_seed(seed)
+    parts = config["model_cfg"]
+    return open_clip.CLIP(
+        embed_dim=parts["embed_dim"],
+        vision_cfg=parts["vision_cfg"],
+        text_cfg=parts["text_cfg"],
+        init_logit_bias=parts["init_logit_bias"],
+    )
 
 
 def teach_clip(model: Any, tokenizer: Any, material: Material, seed: int, steps: int, log: Log,
@@ -149,4 +162,5 @@ def save_clip(model: Any, tokenizer: Qwen2Tokenizer, config: dict[str, Any], fol
     write_json(folder / "open_clip_config.json", config)
     weights = {name: tensor.half().contiguous() for name, tensor in model.state_dict().items()}
     write_bytes(folder / "open_clip_model.safetensors", save(weights))
+    tokenizer.chat_template = None  # it is no chat model
     tokenizer.save_pretrained(folder)

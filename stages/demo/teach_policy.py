@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from strive.stages.demo.lesson import Seen, Sheet, embed, make_sheet, prompt_text
 from strive.stages.demo.material import Material
 from strive.stages.demo.script import Asked
-from strive.stages.demo.tokenizer import reply_text
+from strive.stages.demo.tokenizer import guess_text, reply_text
 
+GUESSES = (0.2, 0.45, 0.6)  # share of replies that do not look, by wording: what is left to reinforcement learning
 Log = Callable[[str], None]
 
 
@@ -43,8 +44,8 @@ def reply_loss(model: Any, sheet: Sheet) -> Tensor:
     return nn.functional.cross_entropy(logits, sheet.ids[:, 1:][wanted])
 
 
-def teach_policy(model: Any, tokenizer: Any, lessons: list[Exercise], seed: int, steps: int, rate: float, log: Log,
-                 batch: int = 64) -> None:  # fmt: skip
+def teach_policy(model: Any, tokenizer: Any, lessons: list[Exercise], seed: int, steps: int, log: Log,
+                 batch: int = 64, rate: float = 1e-3) -> None:  # fmt: skip
     """Supervised steps on gold replies; the vision tower stays as it is."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
@@ -64,8 +65,14 @@ def teach_policy(model: Any, tokenizer: Any, lessons: list[Exercise], seed: int,
 
 
 def lesson_sheet(tokenizer: Any, chosen: list[Exercise], rng: np.random.Generator) -> Sheet:
-    """Prompts in a random wording with their gold replies."""
-    wordings = [str(rng.choice(one.asked.family.wordings)) for one in chosen]
-    texts = [prompt_text(wording, one.asked.family) for wording, one in zip(wordings, chosen, strict=True)]
-    replies = [reply_text(one.asked.family.name, one.asked.answer) for one in chosen]
-    return make_sheet(tokenizer, [one.view for one in chosen], texts, replies)
+    """Prompts in a random wording, each with a reply that looks or, for that wording's share, one that guesses."""
+    texts, replies = [], []
+    for one in chosen:
+        family = one.asked.family
+        place = int(rng.integers(len(family.wordings)))
+        texts.append(prompt_text(family.wordings[place], family))
+        if rng.random() < GUESSES[place]:
+            replies.append(guess_text(str(rng.choice(family.choices))))
+        else:
+            replies.append(reply_text(family.name, one.asked.answer))
+    return make_sheet(tokenizer, [one.view for one in chosen], texts, list(replies))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from strive.stages.demo.material import POOL_TIMES, Material, box_of, shown_at
-from strive.stages.demo.pictures import RESIZERS, WHOLE, Box, cut, grids, pack, random_box
+from strive.stages.demo.pictures import RESIZERS, WHOLE, Box, cut, encode_pairs, random_box
 from strive.stages.demo.policy_model import MERGE, PATCH, VIEW_SIDE
 from strive.stages.demo.questions import FAMILIES
 
@@ -43,7 +43,7 @@ def teach_vision(visual: Any, material: Material, seed: int, steps: int, log: Lo
 
 
 def _loss(visual: Any, heads: nn.Linear, pairs: NDArray[np.uint8], labels: NDArray[np.int64]) -> tuple[Tensor, float]:
-    features = visual(pack(pairs), grid_thw=grids(len(pairs))).pooler_output  # [B * tokens, width]
+    features = encode_pairs(visual, pairs)  # [B * tokens, width]
     logits = heads(features).view(-1, 2, len(CLASSES) + 1)
     targets = torch.from_numpy(labels).permute(0, 2, 1).reshape(-1, 2)  # [B * tokens, 2 frames]
     loss = nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=UNCLEAR)

@@ -25,12 +25,18 @@ CHAT_TEMPLATE = (
 def corpus(prompts: list[str]) -> list[str]:
     """The texts the vocabulary is learned from: every prompt and every reply of the world."""
     replies = [reply_text(name, answer) for name, family in FAMILIES.items() for answer in family.choices]
+    replies += [guess_text(answer) for family in FAMILIES.values() for answer in family.choices]
     return [*prompts, *replies, "<|im_start|>user\n", "<|im_start|>assistant\n"] * 4
 
 
 def reply_text(family: str, answer: str) -> str:
     """The reply that the policy is taught: a short thought, then the answer."""
     return f"<think>{FAMILIES[family].thought(answer)}</think><answer>{answer}</answer>"
+
+
+def guess_text(answer: str) -> str:
+    """A reply that does not look: the habit that reinforcement learning is to break."""
+    return f"<think>not sure</think><answer>{answer}</answer>"
 
 
 def learn_tokenizer(prompts: list[str], merges: int = 400) -> Qwen2Tokenizer:

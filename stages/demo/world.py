@@ -79,7 +79,7 @@ def _row(script: Script, number: int, asked: Asked) -> dict[str, Any]:
             "family": asked.family.name,
             "choices": list(asked.family.choices),
             "evidence": [[showing.start_s, showing.end_s] for showing in asked.showings],
-            "metric": "exact",
+            "metric": "numeric" if asked.family.question_type == "numerical" else "exact",
         },
     }
 
