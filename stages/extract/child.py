@@ -25,10 +25,11 @@ def main() -> None:
     os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
     try:
         from strive.stages.extract.take import prepare, take
+
+        prepare()
     except MissingError as error:
         send(answers, {"missing": error.as_dict()})
         return
-    prepare()
     send(answers, {"ready": True})
     while True:
         try:

@@ -13,6 +13,10 @@ Wholeness = Literal["whole", "cut", "unknown"]
 HEAD_BYTES = 4096
 EBML = b"\x1a\x45\xdf\xa3"
 SEGMENT = b"\x18\x53\x80\x67"
+IMAGES = (
+    (b"\xff\xd8\xff", "jpeg_pipe"), (b"GIF8", "gif"), (b"BM", "bmp_pipe"),
+    (b"II*\0", "tiff_pipe"), (b"MM\0*", "tiff_pipe"),
+)
 BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp", b"sidx", b"moof"}
 
 
@@ -84,6 +88,17 @@ def vint(file: BinaryIO) -> int | None:
     extra = 8 - first[0].bit_length()
     value = int.from_bytes(bytes([first[0] & (0x7F >> extra)]) + file.read(extra), "big")
     return None if value == (1 << 7 * (extra + 1)) - 1 else value
+
+
+def image_demuxer(path: Path) -> str | None:
+    """The demuxer for an image file; left to itself FFmpeg takes the name for a pattern of many files."""
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    if head[:8] == b"\x89PNG\r\n\x1a\n":
+        return "apng" if b"acTL" in head else "png_pipe"
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "webp_pipe"
+    return next((name for magic, name in IMAGES if head.startswith(magic)), None)
 
 
 def name_content(path: Path) -> str:

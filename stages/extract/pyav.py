@@ -16,6 +16,7 @@ from strive.stages.extract.shot import Shot
 
 DAMAGE = ("error while decoding", "Error at MB", "damaged", "non-existing", "Missing reference", "overread",
           "unavailable for", "out of range", "decode error", "Invalid NAL")
+NO_MEMORY = "get_buffer() failed"  # some decoders call a lack of memory invalid data
 
 
 def explain(error: BaseException) -> None:
@@ -37,6 +38,8 @@ def shots(container: Any, stream: Any, facts: Any) -> Iterator[Shot]:
     with av.logging.Capture(local=True) as complaints:
         for frames, failed in decoded(container, stream):
             said = any(sign in line[2] for line in complaints for sign in DAMAGE)
+            if any(NO_MEMORY in line[2] for line in complaints):
+                raise MemoryError
             complaints.clear()
             broken |= failed or said
             for frame in frames:

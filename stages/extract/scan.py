@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from strive.configs.errors import ItemError
-from strive.stages.extract.container import Wholeness, name_content, wholeness
+from strive.stages.extract.container import Wholeness, image_demuxer, name_content, wholeness
 from strive.stages.extract.pyav import av, explain
 from strive.stages.extract.timeline import usable_rate
 
@@ -68,14 +69,11 @@ class Facts:
 
 def open_container(path: Path) -> Any:
     """The open container; `ItemError` naming what the file is. Playlists, which name other files, are refused."""
-    with path.open("rb") as file:
-        is_jpeg = file.read(3) == b"\xff\xd8\xff"
     options = {"format_whitelist": DEMUXERS, "protocol_whitelist": "file"}
     try:
-        return av.open(str(path), format="jpeg_pipe" if is_jpeg else None, options=options, metadata_errors="replace")
+        return av.open(str(path), format=image_demuxer(path), options=options, metadata_errors="replace")
     except av.FFmpegError as error:
-        if isinstance(error, MemoryError):
-            raise
+        explain(error)
         raise ItemError(name_content(path)) from error
 
 

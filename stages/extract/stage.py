@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from strive.cache.key import library_series, make_key
 from strive.cache.store import Store
 from strive.configs.data_stages import ExtractConfig

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from strive.configs.errors import ItemError
 from strive.stages.bundle.images import encode
 from strive.stages.bundle.opencv import import_cv2

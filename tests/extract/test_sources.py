@@ -1,0 +1,60 @@
+"""Files, folders and patterns become one stable list of videos."""
+
+from pathlib import Path
+
+import pytest
+
+from strive.configs.errors import MissingError, UsageError
+from strive.stages.extract.sources import find_videos
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("v/b.mp4", "v/a.MKV", "v/sub/c.webm", "v/notes.txt", "v/.hidden.mp4", "w/b.mp4", "odd.bin"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def ids(*sources: str) -> list[str]:
+    return [ref.id for ref in find_videos(sources)]
+
+
+def test_a_folder_gives_its_videos_in_order(folder: Path) -> None:
+    assert ids("v") == ["a.MKV", "b.mp4", "sub/c.webm"]
+    assert [ref.path for ref in find_videos(["v"])] == [folder / "v" / name for name in ids("v")]
+
+
+def test_a_file_is_taken_whatever_its_name_and_a_broken_link_too(folder: Path) -> None:
+    (folder / "link.mp4").symlink_to("nowhere")
+    assert ids("odd.bin", "link.mp4") == ["odd.bin", "link.mp4"]
+
+
+def test_patterns_go_into_folders(folder: Path) -> None:
+    assert ids("v/*.mp4") == ["v/b.mp4"] and ids("**/*.webm") == ["v/sub/c.webm"]
+
+
+def test_a_name_with_brackets_is_a_file_first(folder: Path) -> None:
+    (folder / "[a].mp4").write_bytes(b"x")
+    assert ids("[a].mp4") == ["[a].mp4"]
+
+
+def test_each_video_once_and_two_of_one_name_told_apart(folder: Path) -> None:
+    assert ids("v/b.mp4", "v", "v/b.mp4") == ["v/b.mp4", "a.MKV", "sub/c.webm"]
+    assert ids("v", "w") == ["a.MKV", "b.mp4", "sub/c.webm", str(folder / "w" / "b.mp4")]
+
+
+def test_a_link_to_a_parent_folder_is_no_endless_walk(folder: Path) -> None:
+    (folder / "v" / "loop").symlink_to(folder)
+    assert ids("v") == ["a.MKV", "b.mp4", "sub/c.webm"]
+
+
+def test_nothing_found_is_an_error_that_says_so(folder: Path) -> None:
+    (folder / "none").mkdir()
+    with pytest.raises(UsageError, match="no video in this folder"):
+        find_videos(["none"])
+    with pytest.raises(UsageError, match="nothing matches"):
+        find_videos(["v/*.avi"])
+    with pytest.raises(MissingError, match="no such file or folder"):
+        find_videos(["typo.mp4"])
