@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import h5py
 import numpy as np
+
 from strive.stages.bundle import hdf5
 from strive.stages.bundle.images import decode
 from strive.stages.bundle.pool import read_pool, write_pool

@@ -76,7 +76,7 @@ def test_an_image_of_another_size_than_written_beside_it_is_refused_undecoded() 
         images.decode(images.encode(picture(1)), (48, 65))
 
 
-@pytest.mark.parametrize("data", [b"", b"\xff\xd8", b"\xff\xd8\xff\xe0\0", b"\x89PNG\r\n\x1a\n", b"GIF89a" + b"\0" * 20])
+@pytest.mark.parametrize("data", [b"", b"\xff\xd8", b"\xff\xd8\xff\xe0\0", b"\x89PNG\r\n\x1a\n", b"GIF89a" + b"\0" * 9])
 def test_bytes_that_are_no_image_are_refused(data: bytes) -> None:
     with pytest.raises(VerificationError):
         images.decode(data, (1, 1))
