@@ -22,6 +22,7 @@ def report(
     out: Annotated[Path | None, typer.Option("--out", help="Default: report.html in the run, or here.")] = None,
 ) -> None:
     """Write one self-contained page; frames come from the cache when the bundles are still there."""
+    from strive.stages.report.lookup import RunBundles
     from strive.stages.report.page import write_report
     from strive.stages.report.run_folder import read_run
 
@@ -31,15 +32,8 @@ def report(
     fields = {"runs": [describe(folder) for folder in folders]}
     if options.dry_run:
         session.finish(outputs={"report": target}, fields=fields, lines=[f"would write {target} from {len(runs)} runs"])
-    write_report(runs, target, bundle_of=finder(session.store))
+    write_report(runs, target, bundle_of=RunBundles(session.store))
     session.finish(done=len(runs), outputs={"report": target}, fields=fields, lines=[f"wrote {target}"])
-
-
-def finder(store: Any) -> Any:
-    """Looks bundles up in this cache."""
-    from strive.stages.report.lookup import last_bundle
-
-    return lambda run, sample_id: last_bundle(store, sample_id)
 
 
 def describe(folder: Any) -> dict[str, Any]:

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from strive.configs.errors import StriveError
-from strive.stages.bundle.reader import Bundle
+from strive.stages.bundle.reader import Bundle, Variant
 from strive.stages.report.run_folder import RunFolder
 from strive.stages.report.thumbnails import Thumbnail, thumbnails
 
@@ -79,6 +81,8 @@ def example(run: Path, key: tuple[int, str], rows: list[Row], bundle_of: BundleO
     ranked = sorted(rows, key=lambda row: float(row["reward"]))
     best, worst = ranked[-1], ranked[0]
     pair = [("best", best)] + ([("worst", worst)] if worst["reward"] < best["reward"] else [])
+    if bundle and not all(variant_of(row, bundle, int(row.get("variant", 0))) for _, row in pair):
+        missing = "frames not shown: the bundle in the cache was made with other settings"
     sample = bundle.sample if bundle else None
     return Example(
         key[0], key[1], sample.question if sample else str(best.get("question", "")),
@@ -103,13 +107,22 @@ def find_bundle(run: Path, sample_id: str, bundle_of: BundleOf | None) -> tuple[
 def shown(title: str, row: Row, bundle: Bundle | None) -> Shown:
     """One rollout with the frames of its own variant."""
     number = int(row.get("variant", 0))
-    variant = bundle.variant(number) if bundle and number < bundle.n_variants else None
+    variant = variant_of(row, bundle, number)
     operators = ", ".join(str(one.get("operator")) for one in variant.operators) if variant else ""
     parts = {str(k): float(v) for k, v in (row.get("rewards") or {}).items() if isinstance(v, int | float)}
     advantage = row.get("advantage")
     return Shown(title, number, variant.sampler if variant else "", operators, reply(row), float(row["reward"]), parts,
                  float(advantage) if isinstance(advantage, int | float) else None,
                  tuple(thumbnails(variant)) if variant else ())
+
+
+def variant_of(row: Row, bundle: Bundle | None, number: int) -> Variant | None:
+    """The variant that the rollout saw; None when the bundle's is another one, as its frames' times tell."""
+    if bundle is None or not 0 <= number < bundle.n_variants:
+        return None
+    variant, times = bundle.variant(number), row.get("times")
+    same = times is None or (len(times) == len(variant.times) and np.allclose(times, variant.times, rtol=0, atol=1e-3))
+    return variant if same else None
 
 
 def reply(row: Row) -> str:

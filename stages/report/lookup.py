@@ -1,8 +1,10 @@
 """Finds a sample's bundle: in a file, or in the cache as the last `strive variants` run left it."""
 
 import difflib
+import os
 from pathlib import Path
 
+from strive.cache.runs import RUNS
 from strive.cache.store import Store
 from strive.configs.errors import MissingError, UsageError
 from strive.stages.bundle.format import FILE
@@ -29,10 +31,26 @@ def find_bundle(store: Store, name: str) -> Bundle:
     return found
 
 
-def last_bundle(store: Store, sample_id: str) -> Bundle | None:
-    """The sample's bundle of the last `strive variants` run, None when there is none."""
-    key = last_keys(store).get(sample_id)
-    return in_cache(store, key) if key else None
+class RunBundles:
+    """Finds the bundles that a run was trained on: those it recorded, else those of the last `strive variants`."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.known: dict[Path, dict[str, str]] = {}
+
+    def __call__(self, run: Path, sample_id: str) -> Bundle | None:
+        """The bundle of a sample as the run saw it, None when it is no longer there."""
+        if run not in self.known:
+            self.known[run] = {**last_keys(self.store), **recorded_keys(self.store, run)}
+        key = self.known[run].get(sample_id)
+        return in_cache(self.store, key) if key else None
+
+
+def recorded_keys(store: Store, run: Path) -> dict[str, str]:
+    """Sample id → key of the bundles that the run in this folder recorded as its own."""
+    record = store.recall(f"{RUNS}/{os.path.abspath(run)}") or {}
+    places = [store.find("variants", str(key)) for key in record.get("keys") or ()]
+    return {Bundle.open(one.file(FILE)).sample.id: one.key for one in places if one}
 
 
 def last_keys(store: Store) -> dict[str, str]:

@@ -25,26 +25,27 @@ def colour_of(index: int) -> tuple[int, int, int]:
     return (64 + 48 * (index % 4), 64 + 48 * (index // 4 % 4), 40 + 64 * (index // 16 % 4))
 
 
+def bundle_bytes(question: str = "What happens to the ball?", answer: str = "B", frames: int = 8, pool: int = 40,
+                 sample_id: str = "q1", options: tuple[str, ...] = ("it falls", "it rolls")) -> bytes:
+    """A bundle of 40 frames of one colour each, 10 s apart from 0.5 s on, 96 × 64 pixels."""
+    sample = Sample(sample_id, "ball.mp4", question, options, answer, "multiple_choice")
+    times = 0.5 + 10.0 * np.arange(pool)
+    images = [encode(np.full((64, 96, 3), colour_of(i), np.uint8)) for i in range(pool)]
+    kept = FrameSet(times, np.arange(pool), np.tile(np.int32([64, 96]), (pool, 1)), images, {"codec": "jpeg"})
+    rng = np.random.default_rng(3)
+    raw = rng.normal(size=pool).astype(np.float32)
+    tiles = rng.normal(size=(pool, 9)).astype(np.float32)
+    meta = {"scorer": {"scorer": "clip", "model": "demo"}, "text": {}}
+    scores = Scores(raw, zscore(raw), times, TILES, tiles, meta)
+    config = VariantsConfig(frames=frames)
+    views = build_views(sample.blind(), scores, kept.sizes, config)
+    return write_bundle(sample, kept, scores, views, config, "ab" * 32)
+
+
 @pytest.fixture
 def make_bundle() -> Callable[..., Bundle]:
-    """A bundle of 40 frames of one colour each, 10 s apart from 0.5 s on, 96 × 64 pixels."""
-
-    def make(question: str = "What happens to the ball?", answer: str = "B", frames: int = 8, pool: int = 40,
-             sample_id: str = "q1", options: tuple[str, ...] = ("it falls", "it rolls")) -> Bundle:
-        sample = Sample(sample_id, "ball.mp4", question, options, answer, "multiple_choice")
-        times = 0.5 + 10.0 * np.arange(pool)
-        images = [encode(np.full((64, 96, 3), colour_of(i), np.uint8)) for i in range(pool)]
-        kept = FrameSet(times, np.arange(pool), np.tile(np.int32([64, 96]), (pool, 1)), images, {"codec": "jpeg"})
-        rng = np.random.default_rng(3)
-        raw = rng.normal(size=pool).astype(np.float32)
-        tiles = rng.normal(size=(pool, 9)).astype(np.float32)
-        meta = {"scorer": {"scorer": "clip", "model": "demo"}, "text": {}}
-        scores = Scores(raw, zscore(raw), times, TILES, tiles, meta)
-        config = VariantsConfig(frames=frames)
-        views = build_views(sample.blind(), scores, kept.sizes, config)
-        return Bundle.open(write_bundle(sample, kept, scores, views, config, "ab" * 32))
-
-    return make
+    """Makes bundles, with the arguments of `bundle_bytes`."""
+    return lambda **more: Bundle.open(bundle_bytes(**more))
 
 
 def metrics_row(step: int, **more: Any) -> dict[str, Any]:
@@ -63,7 +64,7 @@ def rollout_row(step: int, rank: str, **more: Any) -> dict[str, Any]:
     reward = 1.0 if rank == "best" else 0.1
     return {
         "step": step, "rank": rank, "id": "q1", "variant": 1, "gen": 0, "question": "What happens to the ball?",
-        "gold": "B", "times": [0.5], "reply": "<think>it rolls</think><answer>B</answer>", "finished": True,
+        "gold": "B", "reply": "<think>it rolls</think><answer>B</answer>", "finished": True,
         "tokens": 9,
         "reward": reward, "rewards": {"accuracy": float(reward == 1.0), "format": 1.0}, "advantage": reward - 0.5,
         "group_size": 8, "group_top": 5, **more,

@@ -228,3 +228,15 @@ def test_kl_that_was_never_measured_is_not_drawn_as_zero(tmp_path: Path) -> None
     run.mkdir()
     write_lines(run / "metrics.jsonl", [metrics_row(s, kl=0.0) for s in range(1, 9)])
     assert not [a for _, a in read(write_report([run], tmp_path / "r.html")).tags if a.get("aria-label") == "KL"]
+
+
+def test_frames_of_another_bundle_than_the_rollout_saw_are_never_shown(tmp_path: Path, make_bundle: Make) -> None:
+    run, bundle = tmp_path / "run", make_bundle()
+    run.mkdir()
+    write_lines(run / "metrics.jsonl", [metrics_row(1)])
+    seen = [float(t) for t in bundle.variant(1).times]
+    for times, pictures in ((seen, 8), ([*seen[:-1], seen[-1] + 1], 0), (seen[:-1], 0)):
+        write_lines(run / "rollouts.jsonl", [rollout_row(1, "best", times=times)])
+        page = read(write_report([run], tmp_path / "r.html", bundle_of=lambda run, sample: bundle))
+        assert len([tag for tag, _ in page.tags if tag == "img"]) == pictures
+        assert ("made with other settings" in page.text) == (pictures == 0)
