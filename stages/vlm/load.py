@@ -75,13 +75,14 @@ def _config(folder: Path) -> Any:
 def _weights(folder: Path, dtype: torch.dtype) -> Any:
     """The model with every weight from the files: transformers would draw absent ones at random and only warn."""
     try:
-        core, found = AutoModelForImageTextToText.from_pretrained(
+        loaded: Any = AutoModelForImageTextToText.from_pretrained(
             folder, dtype=dtype, attn_implementation="sdpa", use_safetensors=True, local_files_only=True,
             output_loading_info=True,
         )
     except (SafetensorError, RuntimeError, OSError) as error:
         raise MissingError(f"the weights in {folder} can't be read ({str(error).splitlines()[0]})",
                            "whole safetensors files that fit config.json.", "Fetch or copy the model again.") from error
+    core, found = loaded
     absent = sorted(found["missing_keys"])
     if absent:
         raise MissingError(f"{len(absent)} weights are not in the files of {folder} ({absent[0]})",

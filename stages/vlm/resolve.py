@@ -83,6 +83,7 @@ def _check_shards(folder: Path, name: str) -> None:
 
 
 def _from_hub(model: str) -> Path:
+    import httpx
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
         EntryNotFoundError,
@@ -95,7 +96,7 @@ def _from_hub(model: str) -> Path:
     try:
         return Path(snapshot_download(model, allow_patterns=[*WEIGHTS, *SETTINGS]))
     except (LocalEntryNotFoundError, OfflineModeIsEnabled, EntryNotFoundError, HfHubHTTPError, HFValidationError,
-            OSError) as error:
+            httpx.HTTPError, OSError) as error:
         raise MissingError(f"{model} can't be had from the Hugging Face hub ({type(error).__name__})",
                            "a model in the local cache, or a connection to the hub.",
                            f"Fetch it on a machine with network: hf download {model}, or give a folder.") from error

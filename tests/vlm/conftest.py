@@ -6,12 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
-HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parent), str(HERE)]
+sys.path.insert(0, str(Path(__file__).parent))
 
-from tiny_models import FAMILIES, make_tiny_model  # noqa: E402
+from tiny_models import FAMILIES, make_tiny_model
 
-from strive.stages.vlm import Policy, load_policy  # noqa: E402 (the path comes first)
+from strive.stages.vlm import Policy, load_policy
 
 torch.set_num_threads(1)
 
