@@ -49,6 +49,7 @@ def run(
         answer = f"{found.parsed}. {texts[ord(found.parsed) - ord('A')]}"
     times = ", ".join(f"{frame['time']:.2f}" for frame in found.frames)
     note = " (times estimated: the file has none)" if found.times == "estimated" else ""
-    session.finish(done=1, fields={"question": question, "question_type": kind, "options": texts or None, "model": chosen,
-                                   **dataclasses.asdict(found)},
+    fields = dataclasses.asdict(found)
+    fields["answer_status"] = fields.pop("status")
+    session.finish(done=1, fields={"question": question, "question_type": kind, "options": texts or None, "model": chosen, **fields},
                    lines=[f"answer: {answer}", f"reply: {found.reply.strip()}", f"seen: {len(found.frames)} frames at {times} s{note}"])

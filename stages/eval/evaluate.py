@@ -18,7 +18,7 @@ from strive.stages.reporter import Reporter, Silent
 from strive.stages.tasks.grade import grade
 from strive.stages.tasks.prompt import PROMPT_FORMATS
 from strive.stages.tasks.sample import Sample
-from strive.stages.vlm.interface import Completion, Sampling
+from strive.stages.vlm.interface import Completion, Sampling, VisionFeatures
 from strive.stages.vlm.policy import Policy
 
 
@@ -104,11 +104,17 @@ class Asker:
         """One completion a sample; a batch that does not fit in memory is halved, a sample that does not fit fails."""
         views = [entry.view for entry in batch if entry.view is not None]
         try:
-            found = self.policy.generate(views, 1, self.sampling, self.generator(batch))
+            found = self.policy.generate(views, 1, self.sampling, self.generator(batch), self.features(batch))
         except torch.OutOfMemoryError:
             torch.cuda.empty_cache()
             return self.halved(batch)
         return {entry.sample.id: rows[0] for entry, rows in zip(batch, found, strict=True)}
+
+    def features(self, batch: list[Entry]) -> list[VisionFeatures | None]:
+        """What the vision tower makes of each entry's frames; questions about one video share it."""
+        first = {id(entry.shown): entry.view for entry in reversed(batch) if entry.view is not None}
+        found = dict(zip(first, self.policy.encode_vision(list(first.values())), strict=True))
+        return [found[id(entry.shown)] for entry in batch]
 
     def halved(self, batch: list[Entry]) -> dict[str, Completion]:
         """Both halves by themselves; a single sample is recorded as failed."""

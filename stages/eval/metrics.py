@@ -72,7 +72,7 @@ def categories(samples: Sequence[Sample]) -> list[str]:
         return []
     shared = set(samples[0].meta).intersection(*(set(sample.meta) for sample in samples))
     fields = ["question_type"]
-    for field in sorted(shared):
+    for field in sorted(shared - {"metric"}):
         values = {sample.meta[field] for sample in samples if isinstance(sample.meta[field], str)}
         whole = all(isinstance(sample.meta[field], str) for sample in samples)
         if whole and 2 <= len(values) <= min(MOST_VALUES, max(2, len(samples) // 2)):

@@ -2,7 +2,7 @@
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from strive.stages.tasks.plain import plain
 from strive.stages.tasks.reading import AMBIGUOUS, UNPARSED, Reading, read
@@ -33,6 +33,7 @@ STATED = re.compile(
     r"(?:is|are|was|=|:|equals?|would be|should be|comes to|amounts to|是|为)\s*(?:about|approximately|around|roughly|exactly|~|≈|:|\s)*",
     re.IGNORECASE,
 )
+MINUS = re.compile(r"(?<![\w)])(?:minus|negative)\s*$", re.IGNORECASE)
 NEGATED = re.compile(r"(?:\bnot|n't|rather than|instead of|never|不是)\s*(?:just|only|exactly|about)?\s*$", re.IGNORECASE)
 
 
@@ -95,7 +96,15 @@ def find_numbers(text: str) -> list[Number]:
     found = [n for n in digits if n is not None and math.isfinite(n.value)]
     taken = {place for n in found for place in range(n.start, n.end)}
     found += [n for n in in_words(text) if n.start not in taken and n.end - 1 not in taken]
-    return sorted((n for n in found if not NEGATED.search(text[max(0, n.start - 40) : n.start])), key=lambda n: n.start)
+    stated = [n for n in found if not NEGATED.search(text[max(0, n.start - 40) : n.start])]
+    return sorted((signed(text, n) for n in stated), key=lambda n: n.start)
+
+
+def signed(text: str, number: Number) -> Number:
+    """The number, negated when "minus" or "negative" stands before it."""
+    if MINUS.search(text[max(0, number.start - 12) : number.start]) and number.value > 0:
+        return replace(number, value=-number.value)
+    return number
 
 
 def number_of(match: re.Match[str]) -> Number | None:
@@ -103,7 +112,7 @@ def number_of(match: re.Match[str]) -> Number | None:
     value = float(unseparated(match["body"]))
     exponent = match["exp"] or match["power"]
     if exponent:
-        value = value * 10.0 ** int(exponent) if abs(int(exponent)) < 300 else math.inf
+        value = value * 10.0 ** int(exponent) if abs(int(exponent)) <= 300 else math.inf
     if match["over"]:
         if float(match["over"]) == 0:
             return None
