@@ -10,8 +10,8 @@ from strive.cli.session import Session, data_job, default_workers, open_session,
 from strive.configs.errors import UsageError
 
 EXAMPLES = (
-    "Examples: strive extract a.mp4 b.mkv · strive extract videos/ --set extract.fps=2 · strive extract 'clips/**/*.webm'"
-    " · strive extract --data train.jsonl --videos videos/"
+    "Examples: strive extract a.mp4 b.mkv · strive extract videos/ --set extract.fps=2"
+    " · strive extract 'clips/**/*.webm' · strive extract --data train.jsonl --videos videos/"
 )
 
 
@@ -22,7 +22,7 @@ def add_to(app: typer.Typer, name: str, help_line: str) -> None:
 
 def extract(
     options: Common,
-    sources: Annotated[list[str] | None, typer.Argument(metavar="[VIDEOS]...", help="Files, folders, globs.")] = None,
+    sources: Annotated[list[str] | None, typer.Argument(metavar="VIDEOS", help="Files, folders, globs.")] = None,
     data: Annotated[Path | None, typer.Option("--data", help="Dataset whose videos are taken.")] = None,
     videos: Annotated[Path | None, typer.Option("--videos", help="Folder that the dataset's videos lie in.")] = None,
     follow_links: Annotated[bool, typer.Option("--follow-links", help="Allow symbolic links in that folder.")] = False,

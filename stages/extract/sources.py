@@ -19,8 +19,9 @@ def find_videos(sources: Iterable[str | Path]) -> list[VideoRef]:
     """The videos that `sources` name, each once, in the order of the sources and sorted within each.
 
     A file is taken whatever its name. A folder gives, recursively, the files with a known video extension, named by
-    their path inside it. A name with `*`, `?` or `[` that is no file is a pattern (`**` goes into folders). Raises
-    `MissingError` for a name that is nothing, `UsageError` for a folder or pattern without videos.
+    their path inside it. A name with `*`, `?` or `[` that is no file is a pattern (`**` goes into folders). A name that
+    is nothing stays in the list among others, to fail as an item of its own. Raises `MissingError` when no name is
+    anything, `UsageError` for a folder or pattern without videos.
     """
     found: dict[str, VideoRef] = {}
     ids: dict[str, str] = {}
@@ -32,6 +33,9 @@ def find_videos(sources: Iterable[str | Path]) -> list[VideoRef]:
             name = ref.id if ref.id not in ids else str(ref.path)
             ids[name] = key
             found[key] = VideoRef(name, ref.path)
+    if found and not any(os.path.lexists(ref.path) for ref in found.values()):
+        raise MissingError(f"{next(iter(found.values())).id}: no such file or folder",
+                           "a video, a folder of videos or a pattern", "Check the path.")
     return list(found.values())
 
 
@@ -44,15 +48,13 @@ def videos_of(source: str) -> list[VideoRef]:
             raise UsageError(f"{source}: no video in this folder", f"files ending in {some()}",
                              "Name files directly if their extension is another.")
         return refs
-    if os.path.lexists(path):
-        return [VideoRef(relative(path), absolute(path))]
-    if glob.has_magic(source):
+    if glob.has_magic(source) and not os.path.lexists(path):
         matches = sorted(Path(match) for match in glob.glob(source, recursive=True))
         refs = [VideoRef(relative(match), absolute(match)) for match in matches if not match.is_dir()]
         if refs:
             return refs
         raise UsageError(f"{source}: nothing matches", "a pattern that matches video files", "Check the pattern.")
-    raise MissingError(f"{source}: no such file or folder", "a video, a folder of them or a pattern", "Check the path.")
+    return [VideoRef(relative(path), absolute(path))]
 
 
 def walk(folder: Path) -> Iterator[Path]:

@@ -56,5 +56,9 @@ def test_nothing_found_is_an_error_that_says_so(folder: Path) -> None:
         find_videos(["none"])
     with pytest.raises(UsageError, match="nothing matches"):
         find_videos(["v/*.avi"])
-    with pytest.raises(MissingError, match="no such file or folder"):
-        find_videos(["typo.mp4"])
+    with pytest.raises(MissingError, match="typo.mp4: no such file or folder"):
+        find_videos(["typo.mp4", "typo2.mp4"])
+
+
+def test_a_missing_file_among_others_stays_in_the_list(folder: Path) -> None:
+    assert ids("typo.mp4", "v/b.mp4") == ["typo.mp4", "v/b.mp4"]
