@@ -5,7 +5,7 @@ English; a text that is mostly in another script is tagged `unreadable`, which o
 """
 
 from strive.stages.tasks.sample import Question
-from strive.stages.views.keywords import KEYWORDS, MOTION, SIDES, WHERE, first_hit
+from strive.stages.views.keywords import KEYWORDS, MOTION, PLACES, SIDES, WHERE, first_hit
 from strive.stages.views.operation import Operator
 
 BY_TYPE = {"box": "position", "id_interval": "position"}
@@ -19,12 +19,15 @@ def topics(question: Question) -> set[str]:
 def evidence(question: Question) -> dict[str, str]:
     """The topics of a question, each with the words that told it; the question and all its options are read alike.
 
-    Left, right, up and down mean a direction in any case, and a position unless the question speaks of motion.
+    Left and right, and options that are nothing but a place (up, bottom), mean a direction in any case, and a position
+    unless the question speaks of motion.
     """
-    text = "\n".join([question.text, *(question.options or ())]).lower()
+    options = [option.strip(" .").lower() for option in question.options or ()]
+    text = "\n".join([question.text.lower(), *options])
     hits = {topic: first_hit(words, text) for topic, words in KEYWORDS.items()}
     found = {topic: hit for topic, hit in hits.items() if hit}
-    side, where = first_hit(SIDES, text), first_hit(WHERE, text)
+    place = next((option for option in sorted(options) if option in PLACES), None)
+    side, where = first_hit(SIDES, text) or place, first_hit(WHERE, text)
     if side:
         found.setdefault("direction", side)
     if (side or where) and not first_hit(MOTION, question.text.lower()):

@@ -9,9 +9,11 @@ COLOURS = (
 KEYWORDS: dict[str, tuple[str, ...]] = {
     "position": (
         r"(?:on|to|at|in|from) (?:the|his|her|its|their|my|your) (?:far |lower |upper |bottom |top )?"
-        r"(?:left|right|top|bottom|cent(?:er|re)|middle|corner|edge|foreground)",
-        r"(?:left|right)(?:most|-hand)", r"(?:top|bottom|upper|lower)[ -](?:left|right|half|part|corner)",
-        "above", "below", "beneath", "underneath", "next to", "beside", "adjacent", "in front of",
+        r"(?:left|right|top|bottom|cent(?:er|re)|middle|corner|edge|foreground)"
+        r"(?! of the (?:video|clip|film|movie|game|match|story|recording))",
+        r"(?:left|right)(?:most|-hand)", "(?:left|right) of",
+        r"(?:top|bottom|upper|lower)[ -](?:left|right|half|part|corner)",
+        "(?<!the )above", "below", "beneath", "underneath", "next to", "beside", "adjacent", "in front of",
         r"(?<!reason )(?<!idea )(?<!meaning )behind(?! the scenes)", "position", "coordinates?", "bounding box",
     ),
     "direction": (
@@ -21,8 +23,8 @@ KEYWORDS: dict[str, tuple[str, ...]] = {
     "repetition": ("how many times", "how often", "number of (?:times|repetitions)", "repetitions?", "repeatedly"),
     "distance": (
         "how (?:far|close|big|large|tall|wide|high|near)", "distances?", "(?:near|clos|farth|furth)est",
-        "closer", "nearer", "farther", "further", "(?:centi|milli)?met(?:er|re)s?", "feet", "inches", "square feet",
-        "size of", "longest dimension",
+        "closer", "nearer", "farther", "further", "(?:centi|milli)?met(?:er|re)s?", r"(?:\d+|in|many|square) feet",
+        "inches", "size of", "longest dimension",
     ),
     "scene": (
         "(?:what|which) (?:else|other)", "anything else", "background", r"surround\w*", "tak(?:e|es|ing) place",
@@ -43,8 +45,11 @@ KEYWORDS: dict[str, tuple[str, ...]] = {
 }
 SIDES = (
     "(?<!all )right(?! (?:after|before|now|away|when|as|answer|option|choice|order))",
-    "left(?! (?:the|behind|over|out|for))", "up", "down",
+    "(?<!he )(?<!she )(?<!they )(?<!who )(?<!it )(?<!has )(?<!have )(?<!is )left(?! (?:the|behind|over|out|for))",
 )
+PLACES = frozenset({
+    "left", "right", "up", "down", "top", "bottom", "center", "centre", "middle", "forward", "backward",
+})
 WHERE = ("where",)
 MOTION = (
     "mov(?:e|es|ed|ing)", "go(?:es|ing)?", "head(?:s|ed|ing)", "fl(?:y|ies|ying)", "turn(?:s|ed|ing)?", r"travel\w*",

@@ -37,6 +37,11 @@ def test_a_question_is_tagged_by_its_words(text: str, topic: str) -> None:
     ("Which way does the comet fly?", ("left", "right", "up", "down")),
     ("What happens right after the goal?", ("He cheers", "He left the pitch")),
     ("What is the person holding?", ("a cup", "a book")),
+    ("What happens after the man sits down?", ("He picks up a phone",)),
+    ("What is shown in the middle of the video?", ()),
+    ("What did she do before she left?", ()),
+    ("What is it?", ("a dog", "None of the above")),
+    ("What does he wear on his feet?", ()),
 ])
 def test_the_crop_is_allowed_where_it_cannot_change_the_answer(text: str, options: tuple[str, ...]) -> None:
     assert veto(OPERATORS["salient_crop"], evidence(ask(text, *options))) is None
@@ -47,6 +52,10 @@ def test_the_crop_is_allowed_where_it_cannot_change_the_answer(text: str, option
     ("Where does the ball appear?", ("left", "right")),
     ("What is shown?", ("A cat on the left", "A cat on the right")),
     ("How far away is the tree?", ()),
+    ("Which side is it?", ("Top.", "Bottom.")),
+    ("Is the cup left of the bowl?", ()),
+    ("What is the length in feet?", ()),
+    ("Who stands in the middle of the group?", ()),
     ("Сколько людей в кадре?", ()),
 ])
 def test_the_crop_is_vetoed_with_the_words_that_made_it_unsafe(text: str, options: tuple[str, ...]) -> None:
