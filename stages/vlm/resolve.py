@@ -83,7 +83,6 @@ def _check_shards(folder: Path, name: str) -> None:
 
 
 def _from_hub(model: str) -> Path:
-    import httpx
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
         EntryNotFoundError,
@@ -93,10 +92,11 @@ def _from_hub(model: str) -> Path:
         OfflineModeIsEnabled,
     )
 
+    # the hub's own error derives from its HTTP library's, whichever that is (requests, httpx, httpx2)
+    transport = HfHubHTTPError.__bases__
     try:
         return Path(snapshot_download(model, allow_patterns=[*WEIGHTS, *SETTINGS]))
-    except (LocalEntryNotFoundError, OfflineModeIsEnabled, EntryNotFoundError, HfHubHTTPError, HFValidationError,
-            httpx.HTTPError, OSError) as error:
+    except (LocalEntryNotFoundError, OfflineModeIsEnabled, EntryNotFoundError, HFValidationError, *transport) as error:
         raise MissingError(f"{model} can't be had from the Hugging Face hub ({type(error).__name__})",
                            "a model in the local cache, or a connection to the hub.",
                            f"Fetch it on a machine with network: hf download {model}, or give a folder.") from error

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from huggingface_hub.errors import HfHubHTTPError
 from safetensors.torch import load_file, save_file
 from tiny_models import FAMILIES
 
@@ -38,6 +39,18 @@ def test_a_hub_model_that_can_not_be_had_is_missing(monkeypatch: pytest.MonkeyPa
     with pytest.raises(MissingError, match="Qwen/Qwen2.5-VL-3B-Instruct") as error:
         load("Qwen/Qwen2.5-VL-3B-Instruct")
     assert "hf download" in error.value.do
+
+
+def test_a_connection_that_breaks_while_fetching_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Errors of the HTTP library under the hub, whose name changes between releases, count too."""
+    broken = next(base for base in HfHubHTTPError.__mro__ if base.__module__.startswith(("httpx", "requests")))
+
+    def fetch(*_: object, **__: object) -> str:
+        raise broken("peer closed the connection")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fetch)
+    with pytest.raises(MissingError, match="can't be had"):
+        load("Qwen/Qwen2.5-VL-3B-Instruct")
 
 
 def test_a_folder_without_weights_is_missing(folder: Path) -> None:
