@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from strive.cache.digest import digest_file, digest_json
 from strive.configs.errors import MissingError, UsageError
@@ -93,7 +94,7 @@ def _from_hub(model: str) -> Path:
     )
 
     # the hub's own error derives from its HTTP library's, whichever that is (requests, httpx, httpx2)
-    transport = HfHubHTTPError.__bases__
+    transport: Any = HfHubHTTPError.__bases__
     try:
         return Path(snapshot_download(model, allow_patterns=[*WEIGHTS, *SETTINGS]))
     except (LocalEntryNotFoundError, OfflineModeIsEnabled, EntryNotFoundError, HFValidationError, *transport) as error:

@@ -125,6 +125,12 @@ def test_a_run_folder_gives_its_policy(model_folders: dict[str, Path], tmp_path:
     assert resolve_model(str(tmp_path / "run")) == tmp_path / "run" / "policy"
 
 
+def test_the_shipped_policy_loads_by_name() -> None:
+    policy = load("demo", device="cpu")
+    assert policy.core.config.model_type == "qwen2_5_vl" and policy.dtype == torch.float32
+    assert policy.identity == model_identity("demo")
+
+
 @pytest.mark.parametrize(("device", "known"), [("cuda", not torch.cuda.is_available()), ("gpu7", True)])
 def test_a_device_that_is_not_there_is_a_usage_error(folder: Path, device: str, known: bool) -> None:
     if not known:
