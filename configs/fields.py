@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class StageConfig(BaseModel):
     """Base of every stage's schema: unknown keys are errors, values are validated, instances are frozen."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
     def result_keys(self) -> dict[str, Any]:
         """The fields that affect the result, as plain JSON values, in the order of their names."""

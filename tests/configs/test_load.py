@@ -71,3 +71,8 @@ def test_free_fields_do_not_enter_keys() -> None:
     config = load(env={}).config
     assert "deadline_s" not in config.extract.result_keys() and "fps" in config.extract.result_keys()
     assert "train.steps" in known_keys() and "steps" not in config.train.result_keys()
+
+
+def test_numbers_are_finite() -> None:
+    with pytest.raises(UsageError, match="variants.tau"):
+        load(sets=["variants.tau=.inf"], env={})
