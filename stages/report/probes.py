@@ -5,7 +5,7 @@ from pathlib import Path
 
 from strive.cache.artefact import Artefact
 from strive.cache.store import Store
-from strive.configs.data_stages import ExtractConfig, ScoreConfig
+from strive.configs.data_stages import ScoreConfig
 from strive.configs.errors import MissingError
 from strive.configs.schema import Config
 from strive.stages.plan import Job, VideoRef
@@ -22,7 +22,8 @@ def decoder_probe(decoder: str) -> str:
     """
     with tempfile.TemporaryDirectory(prefix="strive-doctor-") as folder:
         clip = write_clip(Path(folder) / "clip.mp4")
-        config = Config(extract=ExtractConfig(decoder=decoder, fps=FPS, min_frames=FRAMES, short_side=HEIGHT))  # type: ignore[arg-type]
+        settings = {"decoder": decoder, "fps": FPS, "min_frames": FRAMES, "short_side": HEIGHT}
+        config = Config.model_validate({"extract": settings})
         job = Job(config, Store(Path(folder) / "cache"), videos=[VideoRef("clip.mp4", clip)])
         outcome = run_chain("extract", job)["extract"]
         made = job.results["extract"]["clip.mp4"]
