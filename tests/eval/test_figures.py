@@ -1,0 +1,117 @@
+"""Figures: clustered errors, denominators, categories, chance, batches, what is shown."""
+
+import math
+import random
+
+import numpy as np
+import pytest
+from strive.configs.errors import UsageError
+from strive.configs.run_stages import EvalConfig
+from strive.stages.bundle.images import encode
+from strive.stages.eval.batches import Entry, by_budget
+from strive.stages.eval.metrics import categories, chance, summarise
+from strive.stages.eval.shown import MID_GREY, Screen, derangement
+from strive.stages.eval.statistics import clustered_se, interval95
+from strive.stages.frames.frameset import FrameSet
+from strive.stages.tasks.sample import Sample
+
+
+def test_one_question_per_video_gives_the_usual_standard_error() -> None:
+    values = [random.Random(0).random() for _ in range(50)]
+    usual = np.std(values, ddof=1) / math.sqrt(50)
+    assert clustered_se(values, range(50)) == pytest.approx(usual)
+
+
+def test_questions_that_repeat_each_other_count_as_one() -> None:
+    values = [1.0, 0.0, 1.0, 1.0, 0.0] * 3
+    clusters = [f"v{i}" for i in range(5)] * 3
+    assert clustered_se(values, clusters) == pytest.approx(clustered_se(values[:5], clusters[:5]))
+    assert clustered_se(values, clusters) > clustered_se(values, range(15))
+
+
+def test_intervals_stay_inside_0_and_1_and_are_none_without_two_videos() -> None:
+    assert interval95(0.99, 0.1) == [pytest.approx(0.794, abs=1e-3), 1.0]
+    assert clustered_se([1.0, 0.0], ["a", "a"]) is None and interval95(0.5, None) is None
+
+
+def row(score: float, status: str = "ok", well_formed: bool = True) -> dict[str, object]:
+    return {"score": score, "status": status, "well_formed": well_formed}
+
+
+def test_unread_replies_stay_in_the_denominator_and_undecodable_videos_are_apart() -> None:
+    samples = [Sample(str(i), f"v{i}", "q", ("x", "y"), "A", "multiple_choice") for i in range(6)]
+    rows = {"0": row(1), "1": row(0), "2": row(0, "unparsed", False), "3": row(0, "truncated", False), "4": row(0, "ambiguous")}
+    found = summarise(samples, rows, [{"id": "5", "reason": "empty file"}])
+    assert (found["n"], found["n_total"], found["n_answered"], found["n_undecodable"]) == (5, 6, 2, 1)
+    assert (found["n_unparsed"], found["n_truncated"], found["n_ambiguous"]) == (1, 1, 1)
+    assert (found["accuracy"], found["accuracy_answered"], found["accuracy_all"]) == (0.2, 0.5, pytest.approx(1 / 6))
+    assert found["format_rate"] == 0.6 and found["chance"] == 0.5 and found["failed"] == [{"id": "5", "reason": "empty file"}]
+
+
+def test_nothing_answered_gives_no_figure_instead_of_a_zero() -> None:
+    found = summarise([Sample("1", "v", "q", None, "4", "numerical")], {}, [{"id": "1", "reason": "gone"}])
+    assert found["accuracy"] is None and found["accuracy_answered"] is None and found["ci"] is None
+
+
+def test_tables_by_category_add_up() -> None:
+    samples = [Sample(str(i), f"v{i}", "q", None, "4", "numerical", {"family": "ab"[i % 2], "url": str(i), "metric": "mra"}) for i in range(8)]
+    found = summarise(samples, {s.id: row(int(s.id) % 2) for s in samples}, [])
+    assert categories(samples) == ["question_type", "family"]
+    assert {name: (one["n"], one["accuracy"]) for name, one in found["families"].items()} == {"a": (4, 0.0), "b": (4, 1.0)}
+
+
+def test_chance_comes_from_choices_then_options_then_the_type() -> None:
+    def one(kind: str, options: tuple[str, ...] | None, **meta: object) -> float | None:
+        return chance(Sample("1", "v", "q", options, "A", kind, meta))
+
+    assert one("open", None, choices=["a"] * 5) == 0.2
+    assert one("multiple_choice", ("x", "y", "z", "w")) == 0.25
+    assert one("yes_no", None) == 0.5
+    assert one("open", None) is None
+
+
+def test_batches_keep_order_and_stay_within_the_padded_budget() -> None:
+    rng = random.Random(3)
+    entries = [Entry(Sample(str(i), "v", "q", None, "a", "open"), rng.randrange(10, 200)) for i in range(60)]
+    batches = list(by_budget(entries, 500))
+    assert [e.sample.id for batch in batches for e in batch] == [str(i) for i in range(60)]
+    assert all(len(batch) == 1 or len(batch) * max(e.tokens for e in batch) <= 500 for batch in batches)
+    assert any(len(batch) > 2 for batch in batches)
+    assert [len(b) for b in by_budget([Entry(entries[0].sample, 9999)], 500)] == [1]
+
+
+def test_every_video_is_swapped_for_another_one() -> None:
+    names = [f"{i}.mp4" for i in range(9)]
+    partners = derangement(names)
+    assert set(partners) == set(partners.values()) == set(names)
+    assert all(name != other for name, other in partners.items())
+    assert partners == derangement(names[::-1])
+    with pytest.raises(UsageError, match="one video"):
+        derangement(["a.mp4", "a.mp4"])
+
+
+def frames_of(sample: Sample) -> FrameSet:
+    value = {"a.mp4": 10, "b.mp4": 200}[sample.video]
+    images = [np.full((16, 24, 3), value, np.uint8) for _ in range(10)]
+    return FrameSet(np.arange(10) * 0.5, np.arange(10), np.full((10, 2), (16, 24), np.int32), [encode(i, "png", 0) for i in images], {})
+
+
+@pytest.mark.parametrize(("control", "level", "clips"), [("none", 10, 1), ("swapped", 200, 1), ("blank", MID_GREY, 1), ("text_only", 0, 0)])
+def test_each_control_shows_what_it_says(control: str, level: int, clips: int) -> None:
+    samples = [Sample(name, f"{name}.mp4", "q", None, "x", "open") for name in "ab"]
+    shown = Screen(samples, frames_of, EvalConfig(frames=5, control=control)).show(samples[0])
+    assert len(shown.clips) == clips
+    if clips:
+        assert shown.clips[0].shape == (5, 16, 24, 3) and (shown.clips[0] == level).all()
+        assert shown.times.tolist() == [0.5, 1.5, 2.5, 3.5, 4.5]
+
+
+def test_frames_are_the_middles_of_equal_bins_and_never_repeated() -> None:
+    samples = [Sample("a", "a.mp4", "q", None, "x", "open")]
+    shown = Screen(samples, frames_of, EvalConfig(frames=64)).show(samples[0])
+    assert shown.times.tolist() == [0.5 * i for i in range(10)]
+
+
+def test_an_unknown_sampler_is_named() -> None:
+    with pytest.raises(UsageError, match=r"eval\.sampler"):
+        Screen([], frames_of, EvalConfig(sampler="unifrom"))
