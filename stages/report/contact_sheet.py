@@ -1,6 +1,7 @@
 """The contact sheet of one bundle: every variant's frames with their true times, over the importance curve."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,7 @@ def read_rows(bundle: Bundle) -> list[Row]:
     """Every variant decoded, with an uncropped frame of about the same time where one is needed."""
     rows = [read_row(bundle.variant(k), k) for k in range(bundle.n_variants)]
     whole = [(float(t), f) for row in rows if row.crop is None for t, f in zip(row.times, row.frames, strict=True)]
-    return [row if row.crop is None or not whole else with_whole(row, whole) for row in rows]
+    return [row if row.crop is None or not whole else with_whole(row, whole, bundle) for row in rows]
 
 
 def read_row(variant: Variant, number: int) -> Row:
@@ -40,10 +41,11 @@ def read_row(variant: Variant, number: int) -> Row:
                list(variant.vetoes), crop)  # type: ignore[arg-type]
 
 
-def with_whole(row: Row, whole: list[tuple[float, NDArray[np.uint8]]]) -> Row:
-    """The row with the uncropped frame nearest in time to one of its own."""
-    nearest = min(whole, key=lambda pair: float(np.abs(row.times - pair[0]).min()))
-    return Row(**{**row.__dict__, "whole": nearest[1]})
+def with_whole(row: Row, whole: list[tuple[float, NDArray[np.uint8]]], bundle: Bundle) -> Row:
+    """The row with an uncropped frame: the one nearest in time to the row's frame of highest importance."""
+    importance = np.interp(row.times, bundle.score_times, bundle.importance)
+    focus = float(row.times[int(np.argmax(importance))])
+    return replace(row, whole=min(whole, key=lambda pair: abs(pair[0] - focus))[1])
 
 
 def draw_title(sample: Sample, lanes: list[NDArray[np.float64]], width: int) -> Image.Image:
