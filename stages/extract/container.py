@@ -61,8 +61,21 @@ def riff(file: BinaryIO, size: int) -> Wholeness:
             break
         if length in (0, 0xFFFFFFFF):
             return "unknown"
+        if at + 8 + length > size:
+            return "whole" if has_index(file, at + 12, size) else "cut"
         at += 8 + length
-    return "cut" if at > size else "whole"
+    return "whole"
+
+
+def has_index(file: BinaryIO, at: int, size: int) -> bool:
+    """True when an AVI's index, its last chunk, lies whole in the file: some writers get the outermost size wrong."""
+    while at + 8 <= size:
+        file.seek(at)
+        name, length = struct.unpack("<4sI", file.read(8))
+        if name == b"idx1":
+            return bool(at + 8 + length <= size)
+        at += 8 + length + length % 2
+    return False
 
 
 def matroska(file: BinaryIO, size: int) -> Wholeness:

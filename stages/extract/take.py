@@ -110,7 +110,7 @@ def judge(facts: Facts, found: Pass, timeline: Timeline, min_decodable: float) -
     if not count or found.first is None or found.last is None:
         raise ItemError(f"{facts.announced_frames} frames announced, 0 decodable")
     lasts = found.last.duration or 1 / facts.rate
-    seconds = covered(timeline.times, np.asarray(found.broken), facts.first_s, lasts, facts.rate)
+    seconds = covered(timeline.times, np.asarray(found.broken), lasts, facts.rate)
     share = min(seconds / facts.announced_s, 1.0) if facts.announced_s > 0 else 1.0
     if share < min_decodable:
         raise ItemError(f"{facts.announced_frames} frames announced, {count} decodable")

@@ -36,17 +36,15 @@ def usable_rate(*candidates: float | None) -> float:
     return next((float(rate) for rate in candidates if rate and 0 < rate <= HIGHEST_RATE), FALLBACK_RATE)
 
 
-def covered(times: np.ndarray, broken_before: np.ndarray, start_s: float, last_s: float, rate: float) -> float:
+def covered(times: np.ndarray, broken_before: np.ndarray, last_s: float, rate: float) -> float:
     """Seconds on screen of decoded frames.
 
     A frame covers the time until the next one, or 1 / rate when data was lost between them (`broken_before` [N] bool
-    marks the frames before which a packet could not be decoded); the last frame covers `last_s`. Without loss the time
-    from `start_s`, the first packet's, to the first frame counts too: containers may start a little late.
+    marks the frames before which a packet could not be decoded); the last frame covers `last_s`.
     """
     if not len(times):
         return 0.0
     gaps = np.diff(times)
     lost = broken_before[1:]
     gaps[lost] = np.minimum(gaps[lost], 1.0 / rate)
-    lead = 0.0 if broken_before[0] else max(times[0] - start_s, 0.0)
-    return float(lead + gaps.sum() + last_s)
+    return float(gaps.sum() + last_s)

@@ -85,12 +85,9 @@ class Child:
         return f"the decoder crashed ({name})"
 
     def kill(self) -> None:
-        """End it now."""
+        """End it now. Its pipes stay open, because another thread may be waiting on them for this very end."""
         self.process.kill()
         self.process.wait()
-        for stream in (self.process.stdin, self.process.stdout):
-            if stream is not None:
-                stream.close()
 
 
 class Pool:
@@ -101,12 +98,16 @@ class Pool:
         self._lock = threading.Lock()
         self._idle: list[Child] = []
         self._all: list[Child] = []
+        self._closed = False
         self._give_back(self._start())
 
     def _start(self) -> Child:
         child = Child(self._module, self._arguments)
         with self._lock:
             self._all = [one for one in self._all if one.alive] + [child]
+            closed = self._closed
+        if closed:
+            child.kill()
         return child
 
     def _give_back(self, child: Child) -> None:
@@ -127,8 +128,9 @@ class Pool:
             self._give_back(child)
 
     def close(self) -> None:
-        """End all children."""
+        """End all children, those at work too: whoever waits for one gets an `ItemError`."""
         with self._lock:
+            self._closed = True
             for child in self._all:
                 child.kill()
             self._all, self._idle = [], []

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -68,6 +69,25 @@ def test_a_pool_replaces_the_dead_and_reuses_the_living(monkeypatch: pytest.Monk
     pool.close()
     assert pids[0] == pids[1] != pids[2]
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+
+
+def test_closing_a_pool_ends_the_children_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    pool, heard = Pool("bad_child"), []
+
+    def work() -> None:
+        try:
+            with pool.child() as child:
+                child.ask({"do": "sleep"}, 600)
+        except ItemError as error:
+            heard.append(str(error))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    time.sleep(0.3)
+    pool.close()
+    thread.join(10)
+    assert not thread.is_alive() and "SIGKILL" in heard[0]
 
 
 def test_a_child_dies_with_its_parent_even_while_it_spins(tmp_path: Path) -> None:

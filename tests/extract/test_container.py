@@ -24,6 +24,15 @@ def test_a_lying_header_is_no_cut(tmp_path: Path) -> None:
     assert wholeness(avi_claim(source, tmp_path / "b.avi", 444)) == "whole"
 
 
+def test_an_avi_whose_index_is_there_is_whole_even_if_its_outermost_size_is_wrong(tmp_path: Path) -> None:
+    source = make_video(tmp_path / "a.avi", codec="mjpeg", pix_fmt="yuvj420p")
+    data = bytearray(source.read_bytes())
+    data[4:8] = struct.pack("<I", len(data) + 1000)
+    (tmp_path / "b.avi").write_bytes(data)
+    (tmp_path / "c.avi").write_bytes(data[: bytes(data).index(b"idx1")])
+    assert wholeness(tmp_path / "b.avi") == "whole" and wholeness(tmp_path / "c.avi") == "cut"
+
+
 def test_a_format_without_outer_sizes_is_unknown(tmp_path: Path) -> None:
     assert wholeness(make_video(tmp_path / "a.ts", muxer="mpegts")) == "unknown"
 

@@ -26,13 +26,13 @@ def test_absurd_rates_are_not_used() -> None:
 
 def test_without_loss_everything_is_covered_however_uneven() -> None:
     times = np.array([0, 0.1, 7.0])
-    assert np.isclose(covered(times, np.zeros(3, bool), 0, 0.5, 10), 7.5)
+    assert np.isclose(covered(times, np.zeros(3, bool), 0.5, 10), 7.5)
 
 
 def test_a_hole_covers_one_frame_only() -> None:
     times, broken = np.array([0, 0.1, 5.0, 5.1]), np.array([False, False, True, False])
-    assert np.isclose(covered(times, broken, 0, 0.1, 10), 0.1 + 0.1 + 0.1 + 0.1)
+    assert np.isclose(covered(times, broken, 0.1, 10), 0.1 + 0.1 + 0.1 + 0.1)
 
 
 def test_a_lost_beginning_is_not_covered() -> None:
-    assert np.isclose(covered(np.array([4.0, 4.1]), np.array([True, False]), 0, 0.1, 10), 0.2)
+    assert np.isclose(covered(np.array([4.0, 4.1]), np.array([False, False]), 0.1, 10), 0.2)
