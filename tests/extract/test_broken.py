@@ -1,6 +1,7 @@
 """Broken inputs are named with their reason and never replaced; lying headers of whole files do no harm."""
 
 import os
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -118,3 +119,41 @@ def test_sound_that_goes_on_after_the_pictures_is_no_loss(tmp_path: Path, taken:
     for name, muxer in (("a.mkv", "matroska"), ("a.mp4", "mp4"), ("a.ts", "mpegts")):
         found = taken(make_video(tmp_path / name, 3, audio=True, muxer=muxer))
         assert len(found.images) == 3 and not found.warnings
+
+
+def test_a_matroska_header_with_a_false_duration_does_no_harm(tmp_path: Path, taken: Callable[..., Any]) -> None:
+    data = bytearray(make_video(tmp_path / "a.mkv").read_bytes())
+    at = bytes(data).index(b"\x44\x89\x88") + 3  # the element Duration, a float of 8 bytes
+    data[at : at + 8] = struct.pack(">d", struct.unpack(">d", data[at : at + 8])[0] * 1000)
+    (tmp_path / "b.mkv").write_bytes(data)
+    found = taken(tmp_path / "b.mkv")
+    assert len(found.images) == 30 and np.isclose(found.meta["duration_s"], 3.0)
+
+
+def test_a_file_allotted_in_full_but_half_downloaded_fails(tmp_path: Path, taken: Callable[..., Any]) -> None:
+    data = bytearray(make_front_index(tmp_path / "a.mp4").read_bytes())
+    start = bytes(data).index(b"mdat") + 4
+    half = start + (len(data) - start) // 2
+    data[half:] = bytes(len(data) - half)
+    (tmp_path / "b.mp4").write_bytes(data)
+    assert reason(taken, tmp_path / "b.mp4").startswith("90 frames announced, ")
+    found = taken(tmp_path / "b.mp4", min_decodable=0.1, min_frames=90)
+    assert [number_of(image) for image in found.images] == list(range(len(found.images))) and len(found.images) < 60
+
+
+def test_an_avi_whose_writer_died_gives_what_it_holds(tmp_path: Path, taken: Callable[..., Any]) -> None:
+    data = bytearray(make_video(tmp_path / "a.avi", codec="mjpeg", pix_fmt="yuvj420p").read_bytes())
+    data[4:8] = bytes(4)
+    (tmp_path / "b.avi").write_bytes(data[: bytes(data).index(b"idx1")])
+    assert [number_of(image) for image in taken(tmp_path / "b.avi").images] == list(range(30))
+
+
+def test_a_recording_that_starts_between_key_frames_loses_only_what_cannot_be_decoded(
+    tmp_path: Path, taken: Callable[..., Any]
+) -> None:
+    data = make_video(tmp_path / "a.ts", 120, size=(320, 240), muxer="mpegts").read_bytes()
+    (tmp_path / "b.ts").write_bytes(data[188 * (len(data) // 188 // 3) :])
+    assert "decodable" in reason(taken, tmp_path / "b.ts", min_decodable=0.99)
+    found = taken(tmp_path / "b.ts", min_decodable=0.5)
+    numbers = [number_of(image) for image in found.images]
+    assert numbers[0] % 12 == 0 and numbers[-1] == 119 and np.allclose(np.diff(found.times), np.diff(numbers) / 10)
