@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
+
 from strive.cache.atomic import write_bytes, write_json
 from strive.cache.ledger import append_line
 from strive.configs.errors import ItemError, StoppedError

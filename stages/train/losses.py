@@ -9,9 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
+
 from strive.configs.errors import UsageError
 from strive.configs.load import nearest
-from torch import Tensor
 
 KL_CLAMP = 20.0
 """Largest |ref - logp| that enters the k3 exponent (verl's bound), so that one odd token cannot overflow the loss."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
 from strive.stages.train.advantages import Advantages
 from strive.stages.train.rewards import Scored
 from strive.stages.train.rollout import Example, Row

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from strive.configs.run_stages import TrainConfig
 from torch import Tensor, nn
+
+from strive.configs.run_stages import TrainConfig
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from strive.cache.store import Artefact
 from strive.stages.bundle import hdf5
 from strive.stages.bundle.reader import Bundle, Variant

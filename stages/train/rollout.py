@@ -9,6 +9,7 @@ from strive.stages.tasks.sample import Sample
 
 if TYPE_CHECKING:
     import numpy as np
+
     from strive.stages.vlm.policy import Completion, ViewInputs
 
 

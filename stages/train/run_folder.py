@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
 from strive.cache.atomic import json_bytes, remove_folder, write_bytes, write_json
 from strive.cache.digest import digest_bytes
 from strive.cache.ledger import read_jsonl

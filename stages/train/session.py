@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
+
 from strive.cache.atomic import write_json
 from strive.cache.digest import digest_file
 from strive.cache.store import Artefact

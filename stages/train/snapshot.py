@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
 from strive.cache.atomic import json_bytes
 from strive.configs.errors import StoppedError, VerificationError
 from strive.stages.train.checkpoint import Checkpoint
 from strive.stages.train.optimizer import Optimizer
-from torch import Tensor, nn
 
 if TYPE_CHECKING:
     from strive.stages.vlm.policy import Policy

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import torch
+from torch import Tensor
+
 from strive.configs.run_stages import TrainConfig
 from strive.stages.train.advantages import Advantages
 from strive.stages.train.losses import Totals, is_clipped, k3, loss_named
 from strive.stages.train.optimizer import Optimizer
 from strive.stages.train.rollout import Row
 from strive.stages.vlm.interface import Completion, Sampling, TokenLogprobs, ViewInputs, VisionFeatures
-from torch import Tensor
 
 if TYPE_CHECKING:
     from strive.stages.vlm.policy import Policy

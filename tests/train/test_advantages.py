@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from strive.configs.run_stages import TrainConfig
 from strive.stages.train.advantages import Advantages, compute, decompose
 
@@ -92,8 +93,9 @@ def test_one_right_reply_among_many_has_the_known_size(size: int, expected: floa
 
 def test_ddof_and_eps_are_used() -> None:
     rewards, ids = [0.0, 1.0], ["q", "q"]
-    assert compute(rewards, ids, [0, 0], TrainConfig(advantage_eps=0.5)).values[1] == pytest.approx(0.5 / (0.5**0.5 + 0.5))
-    assert compute(rewards, ids, [0, 0], TrainConfig(advantage_eps=0, advantage_ddof=0)).values[1] == pytest.approx(1.0)
+    wide, population = TrainConfig(advantage_eps=0.5), TrainConfig(advantage_eps=0, advantage_ddof=0)
+    assert compute(rewards, ids, [0, 0], wide).values[1] == pytest.approx(0.5 / (0.5**0.5 + 0.5))
+    assert compute(rewards, ids, [0, 0], population).values[1] == pytest.approx(1.0)
 
 
 def test_groups_may_differ_in_variants_and_generations() -> None:

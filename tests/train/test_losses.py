@@ -5,18 +5,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
+
 from strive.configs.errors import UsageError
 from strive.configs.run_stages import TrainConfig
 from strive.stages.train.advantages import compute
 from strive.stages.train.losses import LOSSES, Totals, is_clipped, k3, loss_named
-from torch import Tensor
 
 CLIPS = {"clip_low": 0.2, "clip_high": 0.28}
 
 
 def grpo_reference(logp: list[Tensor], old: list[Tensor], rewards: list[float], group: int, low: float, high: float,
                    beta: float, ref: list[Tensor], eps: float = 1e-4) -> Tensor:
-    """GRPO as published (arXiv 2402.03300, eq. 3, 4 and section 4.1.2), one completion after the other; minus: a loss."""
+    """GRPO as published (arXiv 2402.03300, eq. 3, 4 and section 4.1.2), completion by completion; minus: a loss."""
     objective = torch.zeros(())
     for start in range(0, len(rewards), group):
         own = torch.tensor(rewards[start : start + group], dtype=torch.float64)
@@ -157,8 +158,9 @@ def test_the_loss_is_trl_s_on_the_same_tensors(tmp_path: Path, name: str, beta: 
     args = trl.GRPOConfig(output_dir=str(tmp_path), loss_type=name, beta=beta, epsilon=0.2, epsilon_high=0.28,
                           num_generations=4, per_device_train_batch_size=8, bf16=False, use_cpu=True, report_to=[],
                           max_completion_length=7, model_init_kwargs={"dtype": "float32"}, **plain_kl)
-    trainer = trl.GRPOTrainer(str(tmp_path / "model"), reward_funcs=lambda completions, **_: [0.0] * len(completions), args=args,
-                              train_dataset=datasets.Dataset.from_list([{"prompt": "a"}] * 8), processing_class=tokenizer)
+    prompts = datasets.Dataset.from_list([{"prompt": "a"}] * 8)
+    trainer = trl.GRPOTrainer(str(tmp_path / "model"), args=args, train_dataset=prompts, processing_class=tokenizer,
+                              reward_funcs=lambda completions, **_: [0.0] * len(completions))
     model = trainer.model
     trainer.current_gradient_accumulation_steps = 1
     draw = torch.Generator().manual_seed(1)

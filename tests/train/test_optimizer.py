@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from torch import nn
+
 from strive.configs.run_stages import TrainConfig
 from strive.stages.train.optimizer import Optimizer, learning_rate
-from torch import nn
 
 
 def layer(dtype: torch.dtype = torch.float32) -> nn.Linear:
@@ -38,7 +39,7 @@ def test_it_is_adamw_with_clipped_gradients() -> None:
 
 
 def test_tiny_updates_reach_bfloat16_weights_in_the_long_run() -> None:
-    """20 updates of 1e-4 on weights near 0.3 (bfloat16 step 0.002): each alone is rounded away, together they are not."""
+    """Updates of 1e-4 on weights near 0.3 (bfloat16 step 0.002): each alone is rounded away, 40 of them are not."""
     module = layer(torch.bfloat16)
     before = module.weight.detach().clone()
     optimizer = Optimizer(module.named_parameters(), TrainConfig(learning_rate=1e-4))

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+
 from strive.configs.errors import UsageError
 from strive.stages.tasks.prompt import PROMPT_FORMATS
 from strive.stages.tasks.sample import Sample

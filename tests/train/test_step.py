@@ -1,4 +1,4 @@
-"""The plain engine: own-view log-probs, micro-batches that add up, one look per view, GRPO when there is one variant."""
+"""The plain engine: own-view log-probs, micro-batches that add up, one look per view, GRPO with one variant."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
+from training_world import busy, make_job
+
 from strive.configs.run_stages import TrainConfig
 from strive.stages.tasks.prompt import PROMPT_FORMATS
 from strive.stages.train.advantages import Advantages, compute
@@ -18,8 +21,8 @@ from strive.stages.train.rollout import Example, Row, collect
 from strive.stages.train.step import PlainEngine, packed
 from strive.stages.vlm.load import load_policy
 from strive.stages.vlm.policy import Policy
-from torch import Tensor
-from training_world import busy, make_job
+
+FORMAT = PROMPT_FORMATS["think_answer"]
 
 
 @pytest.fixture(scope="module", params=["qwen25", "qwen3"])
@@ -33,7 +36,7 @@ def policy_of(folder: Path, **options: Any) -> Policy:
 
 
 def examples_of(job: TrainJob, policy: Policy) -> list[Example]:
-    made = Examples(policy, dict(job.bundles), PROMPT_FORMATS["think_answer"], job.config.train)
+    made = Examples(policy, dict(job.bundles), FORMAT, job.config.train)
     return [made.get(name) for name, _ in job.bundles]
 
 
@@ -45,10 +48,11 @@ class Step:
         self.config: TrainConfig = job.config.train
         self.policy = policy_of(model, freeze_vision=self.config.freeze_vision)
         self.examples = examples_of(job, self.policy)
-        self.engine = PlainEngine(self.policy, Optimizer(self.policy.model.named_parameters(), self.config), self.config)
+        optimizer = Optimizer(self.policy.model.named_parameters(), self.config)
+        self.engine = PlainEngine(self.policy, optimizer, self.config)
         self.rows = collect(self.engine, self.examples, self.config.rollouts, seed=1)
-        rewards = [busy(row.example.sample, PROMPT_FORMATS["think_answer"].parse(row.completion.text, True)) for row in self.rows]
-        self.advantages = self.normalised(rewards)
+        self.rewards = [busy(row.example.sample, FORMAT.parse(row.completion.text, True)) for row in self.rows]
+        self.advantages = self.normalised(self.rewards)
 
     def normalised(self, rewards: Sequence[float]) -> Advantages:
         return compute(rewards, [r.sample_id for r in self.rows], [r.variant_id for r in self.rows], self.config)
@@ -130,9 +134,8 @@ def grpo_step(policy: Policy, rows: Sequence[Row], rewards: Sequence[float], gro
 def test_one_variant_is_a_grpo_step_in_advantage_loss_and_gradient(tmp_path: Path, family: Path) -> None:
     """Tolerance: 1e-6 of the largest gradient entry (float32 sums in another order)."""
     step = Step(tmp_path, family, variants__count=1, train__loss="grpo")
-    rewards = [busy(r.example.sample, PROMPT_FORMATS["think_answer"].parse(r.completion.text, True)) for r in step.rows]
     reference = policy_of(family)
-    loss = grpo_step(reference, step.rows, rewards, group=8)
+    loss = grpo_step(reference, step.rows, step.rewards, group=8)
     loss.backward()
     theirs = {name: p.grad for name, p in reference.model.named_parameters() if p.grad is not None}
     ours = step.gradients()
@@ -177,17 +180,17 @@ def test_the_plan_counts_the_tokens_that_the_encoder_makes(tmp_path: Path, famil
     job = make_job(tmp_path, family, bundles=3, variants__frames=5)
     policy = policy_of(family)
     for (_, artefact), example in zip(job.bundles, examples_of(job, policy), strict=True):
-        planned = longest_prompt(policy, artefact.path / "bundle.h5", PROMPT_FORMATS["think_answer"])
+        planned = longest_prompt(policy, artefact.path / "bundle.h5", FORMAT)
         assert planned == max(len(view) for view in example.views)
 
 
 def test_views_are_kept_within_the_memory_bound(tmp_path: Path, qwen25: Path) -> None:
     job = make_job(tmp_path, qwen25, bundles=4)
     policy = policy_of(qwen25)
-    one = Examples(policy, dict(job.bundles), PROMPT_FORMATS["think_answer"], job.config.train)
+    one = Examples(policy, dict(job.bundles), FORMAT, job.config.train)
     first = one.get("q0")
     assert one.get("q0") is first
-    tight = Examples(policy, dict(job.bundles), PROMPT_FORMATS["think_answer"], job.config.train, cache_bytes=1)
+    tight = Examples(policy, dict(job.bundles), FORMAT, job.config.train, cache_bytes=1)
     kept = tight.get("q0")
     tight.get("q1")
     assert tight.get("q0") is not kept

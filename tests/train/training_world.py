@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from strive.cache.store import Artefact, Store
 from strive.configs.load import load
 from strive.configs.schema import Config
@@ -18,6 +19,7 @@ from strive.stages.tasks.sample import Sample
 from strive.stages.train.job import TrainJob
 from strive.stages.train.rewards import REWARDS
 from strive.stages.views.build import build_views
+
 TILES = np.array([[x, y, x + 0.6, y + 0.6] for y in (0, 0.4) for x in (0, 0.4)])
 SMALL = {
     "variants.frames": 4, "train.steps": 4, "train.prompts_per_step": 2, "train.rollouts": 8, "train.max_new_tokens": 6,

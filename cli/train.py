@@ -1,0 +1,155 @@
+"""`strive train`: bundles if they are missing, then reinforcement learning, resumed by the same command."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from strive.cli.options import Common, common
+from strive.cli.output import duration, number
+from strive.cli.session import Session, data_job, open_session
+from strive.configs.errors import UsageError
+
+if TYPE_CHECKING:
+    from strive.cache.store import Artefact
+    from strive.stages.train.job import Evaluate, TrainJob, TrainOutcome
+
+EXAMPLES = (
+    "Examples: strive train --data train.jsonl --videos videos/ --model Qwen/Qwen2.5-VL-3B-Instruct --run runs/strive"
+    " · strive train --data train.jsonl --videos videos/ --model demo --preset demo --recipe grpo --run runs/grpo"
+    " --eval-data eval.jsonl --max-time 8h"
+)
+
+
+def add_to(app: typer.Typer, name: str, help_line: str) -> None:
+    """Register the command."""
+    app.command(name, help=help_line, epilog=EXAMPLES)(common(run))
+
+
+def run(
+    options: Common,
+    data: Annotated[Path, typer.Option("--data", help="Dataset file.")],
+    folder: Annotated[Path, typer.Option("--run", help="Run folder; the same folder continues the run.")],
+    videos: Annotated[Path | None, typer.Option("--videos", help="Folder of the videos; default: the file's.")] = None,
+    model: Annotated[str | None, typer.Option("--model", help="Hugging Face id, folder, run folder, or demo.")] = None,
+    recipe: Annotated[str, typer.Option("--recipe", help="strive, grpo, …")] = "strive",
+    eval_data: Annotated[Path | None, typer.Option("--eval-data", help="Dataset file to measure the policy on.")] = None,
+    eval_videos: Annotated[Path | None, typer.Option("--eval-videos", help="Its videos; default: --videos.")] = None,
+    max_time: Annotated[str | None, typer.Option("--max-time", help="Save and stop after this time: 90s, 30m, 8h.")] = None,
+    follow_links: Annotated[bool, typer.Option("--follow-links", help="Allow symbolic links among the videos.")] = False,
+) -> None:
+    """Train a policy; RUN/policy is an ordinary Hugging Face folder."""
+    limit = seconds(max_time) if max_time else None
+    session = open_session("train", options, recipe=recipe, flags={"model": model})
+    config = session.resolved.config
+    if not config.model:
+        raise UsageError("train: no model", "--model with a Hugging Face id, a folder, a run folder or demo",
+                         "Try --model demo --preset demo.")
+    upstream = data_job(session, data, videos, follow_links)
+    upstream.force = False  # --force starts the run over; its bundles are as good as new
+    from strive.stages.train.job import TrainJob
+
+    job = TrainJob(config, folder.absolute(), [], config.model, session.out, max_time_s=limit,
+                   sources=session.resolved.sources, force=options.force)
+    show_plan(session, upstream, job)
+    bundles, lost = make_bundles(upstream)
+    outcome = carry_out(session, job, bundles, evaluator_of(session, eval_data, eval_videos or videos, follow_links))
+    finish(session, job, outcome, lost)
+
+
+def seconds(text: str) -> float:
+    """A time such as 90, 90s, 30m, 8h or 1h30m in seconds; `UsageError` for anything else."""
+    match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", text.strip())
+    if not match or not any(match.groups()):
+        raise UsageError(f"--max-time {text}: not a time", "90s, 30m, 8h or 1h30m", "Give the time the job may take.")
+    hours, minutes, rest = (int(part or 0) for part in match.groups())
+    return float(3600 * hours + 60 * minutes + rest)
+
+
+def show_plan(session: Session, upstream: Any, job: "TrainJob") -> None:
+    """Print what will be done; with --dry-run leave."""
+    from strive.stages import registry
+    from strive.stages.runner import plan_stage
+    from strive.stages.train.plan import plan_lines
+    from strive.stages.train.stage import check_settings
+
+    check_settings(job)
+    plans = [plan_stage(name, upstream) for name in registry.chain("variants")]
+    lines = [*(plan.line() for plan in plans), *plan_lines(job, plans[-1].total - len(plans[-1].blocked))]
+    session.out.plan(lines)
+    if session.options.dry_run:
+        session.finish(lines=lines, fields={"plan": lines}, outputs={"run": job.run})
+
+
+def make_bundles(upstream: Any) -> tuple[list[tuple[str, "Artefact"]], list[dict[str, str]]]:
+    """The bundles there are, made where missing, and the samples that have none, with the reason."""
+    from strive.cache.store import Artefact
+    from strive.stages.runner import run_chain
+
+    failed = run_chain("variants", upstream)["variants"].failed
+    found = upstream.results["variants"]
+    return [(name, one) for name, one in found.items() if isinstance(one, Artefact)], failed
+
+
+def evaluator_of(session: Session, data: Path | None, videos: Path | None, follow_links: bool) -> "Evaluate | None":
+    """What measures the policy on `--eval-data`, its videos decoded now; None without."""
+    if data is None:
+        return None
+    from strive.cli.session import default_workers
+    from strive.stages.eval.benchmarks.data import from_dataset
+    from strive.stages.eval.stage import evaluator, footage_of
+    from strive.stages.plan import Job
+
+    config = session.resolved.config
+    questions = from_dataset(data, videos or data.parent, follow_links)
+    extraction = Job(config, session.store, reporter=session.out, workers=session.options.workers or default_workers())
+    measure = evaluator(questions.samples, footage_of(questions, extraction), config)
+
+    def evaluate(policy: Any, step: int) -> dict[str, Any]:
+        adapter, sizes = policy.adapter, (policy.adapter.max_pixels, policy.adapter.min_pixels)
+        adapter.max_pixels, adapter.min_pixels = config.eval.max_pixels, config.eval.min_pixels
+        try:
+            return measure(policy, step)
+        finally:
+            adapter.max_pixels, adapter.min_pixels = sizes
+
+    return evaluate
+
+
+def carry_out(session: Session, job: "TrainJob", bundles: list[tuple[str, "Artefact"]],
+              evaluate: "Evaluate | None") -> "TrainOutcome":
+    """Train on the bundles."""
+    import dataclasses
+
+    from strive.stages.train.stage import train
+
+    return train(dataclasses.replace(job, bundles=bundles, evaluate=evaluate))
+
+
+def finish(session: Session, job: "TrainJob", outcome: "TrainOutcome", lost: list[dict[str, str]]) -> None:
+    """Print the summary and leave; samples that could not be used make the exit code 3."""
+    outputs: dict[str, Any] = {"run": job.run, "policy": outcome.policy, "metrics": job.run / "metrics.jsonl"}
+    if outcome.best is not None:
+        outputs["best"] = outcome.best
+    failed = [*lost, *outcome.failed]
+    fields = {"step": outcome.step, "resumed_from": outcome.resumed_from, "metrics": outcome.metrics}
+    session.finish(done=outcome.steps_done, cached=outcome.resumed_from or 0, failed=failed, outputs=outputs, fields=fields,
+                   lines=lines_of(outcome, failed, job))
+
+
+def lines_of(outcome: "TrainOutcome", failed: list[dict[str, str]], job: "TrainJob") -> list[str]:
+    """The result for people."""
+    if not outcome.steps_done:
+        head = f"train: nothing to do: all {outcome.step} steps are done. Raise train.steps, or use --force to start over."
+    else:
+        begun = f" from step {outcome.resumed_from}" if outcome.resumed_from else ""
+        head = f"train: {outcome.steps_done} steps done{begun}, {outcome.step} in all"
+    row = outcome.metrics
+    names = ("reward_mean", "accuracy", "format_rate", "frac_zero_std", "eval_accuracy")
+    lines = [head, "  last step: " + "  ".join(f"{name}={number(row[name])}" for name in names if row.get(name) is not None)]
+    if outcome.steps_done and row.get("step_s"):
+        lines.append(f"  about {duration(row['step_s'])} a step")
+    lines += [f"  left out {one['id']}: {one['reason']}" for one in failed[:5]]
+    lines += [f"  … and {len(failed) - 5} more"] if len(failed) > 5 else []
+    return [*lines, f"  policy: {outcome.policy}", f"  next: strive report {job.run} --out report.html"]

@@ -1,0 +1,26 @@
+"""What a run will do, in lines that people read before it starts; nothing heavy is imported."""
+
+from strive.stages.train import checkpoint
+from strive.stages.train.job import TrainJob
+from strive.stages.train.run_folder import RunFolder
+
+
+def plan_lines(job: TrainJob, usable: int) -> list[str]:
+    """Steps, where they begin, and what one of them holds; `usable` questions have or will have a bundle."""
+    config, run = job.config.train, RunFolder(job.run)
+    results = None if job.force else run.finished()
+    if results is not None and results["step"] >= config.steps:
+        return [f"train     nothing to do: {job.run} has all {results['step']} steps"]
+    there = [] if job.force else checkpoint.found(run.checkpoints)
+    begin = there[0].step if there else 0
+    variants = job.config.variants.count
+    weights = f"LoRA of rank {config.lora_rank}" if config.lora_rank else "all weights"
+    vision = "vision frozen" if config.freeze_vision else "vision trained"
+    epochs = config.steps * config.prompts_per_step / max(usable, 1)
+    return [
+        f"train     {config.steps - begin:>6} steps" + (f" from step {begin}" if begin else "") + f"  model {job.model}",
+        f"          each {config.prompts_per_step} of {usable} questions x {variants} variants x "
+        f"{config.rollouts // variants} rollouts, at most {config.max_new_tokens} new tokens; {epochs:.1f} epochs",
+        f"          {config.advantage_scope} advantages, {config.loss} loss, learning rate {config.learning_rate:g}, "
+        f"{weights}, {vision}; a checkpoint every {config.checkpoint_every} steps",
+    ]
