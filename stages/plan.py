@@ -106,7 +106,7 @@ class StagePlan:
         if self.waiting:
             parts.append(f"{len(self.waiting):>6} after the stage before")
         if self.blocked:
-            parts.append(f"{len(self.blocked)} impossible (failed upstream)")
+            parts.append(f"{len(self.blocked)} impossible")
         if self.changed and (self.todo or self.waiting):
             parts.append(f"stale: {', '.join(self.changed)}")
         return "  ".join(parts)

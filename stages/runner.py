@@ -14,6 +14,9 @@ from strive.stages import registry
 from strive.stages.interrupt import StopFlag, stop_flag
 from strive.stages.plan import DataStage, Item, Job, Maker, StagePlan
 
+Record = Callable[[Item, Artefact | str | None], None]
+"""Books one item's result."""
+
 
 @dataclass
 class StageOutcome:
@@ -129,23 +132,31 @@ def make_all(
             if stop.code is None:
                 record(item, make_one(stage, maker, job, item))
         return
-    with ThreadPoolExecutor(job.workers) as pool:
-        waiting: dict[Future[Artefact | str | None], Item] = {}
-        queue = list(reversed(todo))
-        while queue or waiting:
-            while queue and len(waiting) < job.workers and stop.code is None:
-                item = queue.pop()
-                waiting[pool.submit(make_one, stage, maker, job, item)] = item
-            if not waiting:
-                break
-            finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
-            for future in finished:
-                record(waiting.pop(future), future.result())
+    pool = ThreadPoolExecutor(job.workers)
+    try:
+        make_in_pool(pool, stage, maker, job, todo, record, stop)
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)  # leaving the stage kills its children, which ends the threads
+        raise
+    pool.shutdown()
 
 
-def recorder(
-    name: str, job: Job, outcome: StageOutcome, total: int, before: int
-) -> Callable[[Item, Artefact | str | None], None]:
+def make_in_pool(
+    pool: ThreadPoolExecutor, stage: DataStage, maker: Maker, job: Job, todo: list[Item], record: Record, stop: StopFlag
+) -> None:
+    """Keep as many items going as there are workers, until none is left or a signal came."""
+    going: dict[Future[Artefact | str | None], Item] = {}
+    queue = list(reversed(todo))
+    while going or (queue and stop.code is None):
+        while queue and len(going) < job.workers and stop.code is None:
+            item = queue.pop()
+            going[pool.submit(make_one, stage, maker, job, item)] = item
+        finished, _ = wait(going, return_when=FIRST_COMPLETED)
+        for future in finished:
+            record(going.pop(future), future.result())
+
+
+def recorder(name: str, job: Job, outcome: StageOutcome, total: int, before: int) -> Record:
     """A function that books one item's result and shows the progress."""
 
     def record(item: Item, result: Artefact | str | None) -> None:
