@@ -44,7 +44,9 @@ def show_version(asked: bool) -> None:
 
 @app.callback()
 def root(
-    show: Annotated[bool, typer.Option("--version", help="Print the version.", callback=show_version, is_eager=True)] = False,
+    show: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=show_version, is_eager=True)
+    ] = False,
 ) -> None:
     """Reinforcement learning for video question answering over structured spatiotemporal variants."""
 

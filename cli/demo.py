@@ -18,7 +18,9 @@ def add_to(app: typer.Typer, name: str, help_line: str) -> None:
 
 def run(
     options: Common,
-    out: Annotated[Path, typer.Option("--out", help="Folder for the world, the run, the evaluations and the page.")] = Path("demo"),
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder for the world, the run, the evaluations and the page.")
+    ] = Path("demo"),
     recipe: Annotated[str, typer.Option("--recipe", help="strive, grpo, …")] = "strive",
 ) -> None:
     """Make the world, train on it, measure before and after."""
@@ -27,16 +29,28 @@ def run(
     session = open_session("demo", dataclasses.replace(options, preset=options.preset or "demo"), recipe=recipe)
     from strive.stages.demo.pipeline import DemoJob, plan_lines, run_demo
 
-    job = DemoJob(out=out.absolute(), config=session.resolved.config, store=session.store, reporter=session.out,
-                  workers=options.workers or default_workers(), force=options.force, sources=session.resolved.sources)
+    job = DemoJob(
+        out=out.absolute(),
+        config=session.resolved.config,
+        store=session.store,
+        reporter=session.out,
+        workers=options.workers or default_workers(),
+        force=options.force,
+        sources=session.resolved.sources,
+    )
     lines = plan_lines(job)
     if options.dry_run:
         session.finish(lines=lines, fields={"plan": lines}, outputs=outputs(job.out))
     session.out.plan(lines)
     figures, already = run_demo(job)
     count = int(figures["n_eval"])
-    session.finish(done=0 if already else count, cached=count if already else 0, fields=figures, outputs=outputs(job.out),
-                   lines=table(figures, job.out, already))
+    session.finish(
+        done=0 if already else count,
+        cached=count if already else 0,
+        fields=figures,
+        outputs=outputs(job.out),
+        lines=table(figures, job.out, already),
+    )
 
 
 def outputs(out: Path) -> dict[str, Any]:
@@ -46,6 +60,7 @@ def outputs(out: Path) -> dict[str, Any]:
 
 def table(figures: dict[str, Any], out: Path, already: bool) -> list[str]:
     """The figures for people."""
+
     def percent(name: str) -> str:
         return f"{100 * figures[name]:5.1f} %"
 

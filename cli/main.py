@@ -81,8 +81,11 @@ def bug(arguments: list[str], error: Exception) -> int:
         where = "Run again with -v for the traceback, and please report it with the output of `strive doctor`."
     if "-v" in arguments or "--verbose" in arguments:
         traceback.print_exception(error)
-    return tell([a for a in arguments if a not in ("-v", "--verbose")],
-                StriveError(f"unexpected {type(error).__name__}: {error}", "", where), 1)
+    return tell(
+        [a for a in arguments if a not in ("-v", "--verbose")],
+        StriveError(f"unexpected {type(error).__name__}: {error}", "", where),
+        1,
+    )
 
 
 def command_of(arguments: list[str]) -> str:

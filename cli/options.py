@@ -30,12 +30,15 @@ class Common:
     cache_dir: Path | None = None
 
 
-def _option(*names: str, help: str, **more: Any) -> Any:  # noqa: A002 (typer's own name for it)
+def _option(*names: str, help: str, **more: Any) -> Any:
     return typer.Option(*names, help=help, rich_help_panel=PANEL, **more)
 
 
 OPTIONS: dict[str, tuple[Any, Any]] = {
-    "config": (Annotated[list[Path] | None, _option("-c", "--config", help="YAML file; repeatable, later wins.")], None),
+    "config": (
+        Annotated[list[Path] | None, _option("-c", "--config", help="YAML file; repeatable, later wins.")],
+        None,
+    ),
     "preset": (Annotated[str | None, _option("--preset", help="Shipped sizes: demo, …")], None),
     "sets": (Annotated[list[str] | None, _option("-s", "--set", help="KEY=VALUE; repeatable.")], None),
     "dry_run": (Annotated[bool, _option("-n", "--dry-run", help="Print the plan and stop.")], False),
@@ -46,7 +49,10 @@ OPTIONS: dict[str, tuple[Any, Any]] = {
     "json": (Annotated[bool, _option("--json", help="One JSON object on stdout.")], False),
     "quiet": (Annotated[bool, _option("-q", "--quiet", help="Only results and errors.")], False),
     "verbose": (Annotated[bool, _option("-v", "--verbose", help="Tracebacks and details.")], False),
-    "cache_dir": (Annotated[Path | None, _option("--cache-dir", help="Cache folder.", envvar="STRIVE_CACHE_DIR")], None),
+    "cache_dir": (
+        Annotated[Path | None, _option("--cache-dir", help="Cache folder.", envvar="STRIVE_CACHE_DIR")],
+        None,
+    ),
 }
 
 

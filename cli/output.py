@@ -100,7 +100,11 @@ class Output:
         from rich.progress import BarColumn, Progress, TextColumn
 
         if self._bar is None:
-            columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.fields[note]}", markup=False))
+            columns = (
+                TextColumn("{task.description}", markup=False),
+                BarColumn(),
+                TextColumn("{task.fields[note]}", markup=False),
+            )
             self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
             self._task = self._bar.add_task(stage, total=total, note="")
             self._bar.start()
@@ -110,8 +114,15 @@ class Output:
 
 def print_json(command: str, status: str, fields: dict[str, Any], seconds: float) -> None:
     """The JSON object of design: the shared fields first, the command's own after them."""
-    base: dict[str, Any] = {"command": command, "status": status, "done": 0, "cached": 0, "failed": [],
-                            "seconds": round(seconds, 3), "outputs": {}}
+    base: dict[str, Any] = {
+        "command": command,
+        "status": status,
+        "done": 0,
+        "cached": 0,
+        "failed": [],
+        "seconds": round(seconds, 3),
+        "outputs": {},
+    }
     sys.stdout.write(json.dumps({**base, **fields}, ensure_ascii=False, default=str) + "\n")
 
 

@@ -24,37 +24,61 @@ class Session:
     out: Output
 
     def finish(
-        self, *, done: int = 0, cached: int = 0, failed: list[dict[str, str]] | None = None,
-        outputs: dict[str, Any] | None = None, lines: list[str] | None = None, fields: dict[str, Any] | None = None,
+        self,
+        *,
+        done: int = 0,
+        cached: int = 0,
+        failed: list[dict[str, str]] | None = None,
+        outputs: dict[str, Any] | None = None,
+        lines: list[str] | None = None,
+        fields: dict[str, Any] | None = None,
     ) -> None:
         """Print the result and leave with 0, or 3 when items failed."""
         failed = failed or []
         status = "ok" if not failed else ("partial" if done or cached else "failed")
-        body = {"done": done, "cached": cached, "failed": failed,
-                "outputs": {k: str(Path(v).resolve()) if isinstance(v, Path) else v for k, v in (outputs or {}).items()},
-                **(fields or {})}
+        body = {
+            "done": done,
+            "cached": cached,
+            "failed": failed,
+            "outputs": {k: str(Path(v).resolve()) if isinstance(v, Path) else v for k, v in (outputs or {}).items()},
+            **(fields or {}),
+        }
         self.out.result(body, status=status, lines=lines or [])
         raise typer.Exit(3 if failed else 0)
 
 
-def open_session(command: str, options: Common, *, recipe: str | None = None, flags: dict[str, Any] | None = None) -> Session:
+def open_session(
+    command: str, options: Common, *, recipe: str | None = None, flags: dict[str, Any] | None = None
+) -> Session:
     """Resolve the config, open the cache. Raises `UsageError` for config errors."""
-    resolved = load(preset=options.preset, recipe=recipe, config_files=options.config, sets=options.sets,
-                    flags={"train.seed": options.seed, **(flags or {})})
+    resolved = load(
+        preset=options.preset,
+        recipe=recipe,
+        config_files=options.config,
+        sets=options.sets,
+        flags={"train.seed": options.seed, **(flags or {})},
+    )
     return Session(command, options, resolved, Store(options.cache_dir or default_root()), Output(command, options))
 
 
 def data_job(session: Session, data: Path, videos_dir: Path | None, follow_links: bool = False) -> Any:
-    """A `Job` for the samples of a dataset file; videos are resolved under `videos_dir` (default: the file's folder)."""
+    """A `Job` for the samples of a dataset file; videos lie under `videos_dir` (default: the file's folder)."""
     from strive.stages.plan import Job, VideoRef
     from strive.stages.tasks.dataset import read_dataset, resolve_video
 
     samples = read_dataset(data)[: session.options.limit]
     folder = videos_dir or data.parent
     paths = {s.video: resolve_video(s.video, folder, follow_links) for s in samples}
-    return Job(session.resolved.config, session.store, samples=samples, videos_dir=folder,
-               videos=[VideoRef(name, path) for name, path in paths.items()], reporter=session.out,
-               workers=session.options.workers or default_workers(), force=session.options.force)
+    return Job(
+        session.resolved.config,
+        session.store,
+        samples=samples,
+        videos_dir=folder,
+        videos=[VideoRef(name, path) for name, path in paths.items()],
+        reporter=session.out,
+        workers=session.options.workers or default_workers(),
+        force=session.options.force,
+    )
 
 
 def default_workers() -> int:
@@ -73,14 +97,33 @@ def run_data_stage(session: Session, stage: str, job: Any, outputs: dict[str, An
     plans = [plan_stage(name, job) for name in names]
     session.out.plan([plan.line() for plan in plans])
     if session.options.dry_run:
-        session.finish(cached=len(plans[-1].cached), outputs=outputs, lines=[plan.line() for plan in plans],
-                       fields={"plan": {p.stage: {"total": p.total, "cached": len(p.cached), "todo": len(p.todo),
-                                                  "waiting": len(p.waiting), "blocked": len(p.blocked)} for p in plans}})
+        session.finish(
+            cached=len(plans[-1].cached),
+            outputs=outputs,
+            lines=[plan.line() for plan in plans],
+            fields={
+                "plan": {
+                    p.stage: {
+                        "total": p.total,
+                        "cached": len(p.cached),
+                        "todo": len(p.todo),
+                        "waiting": len(p.waiting),
+                        "blocked": len(p.blocked),
+                    }
+                    for p in plans
+                }
+            },
+        )
     if not plans[-1].total:
         raise UsageError(f"{stage}: nothing given", "at least one video or sample", f"See `strive {stage} --help`.")
     outcome = run_chain(stage, job)[stage]
-    session.finish(done=outcome.done, cached=outcome.cached, failed=outcome.failed, outputs=outputs,
-                   lines=[summary(stage, outcome)])
+    session.finish(
+        done=outcome.done,
+        cached=outcome.cached,
+        failed=outcome.failed,
+        outputs=outputs,
+        lines=[summary(stage, outcome)],
+    )
 
 
 def summary(stage: str, outcome: Any) -> str:

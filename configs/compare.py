@@ -30,9 +30,11 @@ def read_settings(name: str) -> dict[str, Any]:
         if name in shipped_names(kind):
             return resolved(shipped(kind, name), name)
     names = [*shipped_names("recipes"), *shipped_names("presets"), "defaults"]
-    raise UsageError(f"{name}: no config of that name",
-                     f"{', '.join(names)}, a YAML file, a run folder or an artefact folder",
-                     nearest(name, names).replace("config show", "config ls"))
+    raise UsageError(
+        f"{name}: no config of that name",
+        f"{', '.join(names)}, a YAML file, a run folder or an artefact folder",
+        nearest(name, names).replace("config show", "config ls"),
+    )
 
 
 def read_manifest(path: Path) -> dict[str, Any]:

@@ -44,7 +44,8 @@ class VariantsConfig(StageConfig):
     tau: float = result(0.5, "temperature of the Gumbel samplers", gt=0)
     coverage: float = result(0.5, "share of the frames drawn one per equal time bin", ge=0, le=1)
     operators: tuple[str, ...] = result(
-        ("canonical", "draw", "draw", "salient_crop"), "one entry per variant, repeated from the second on if count is larger"
+        ("canonical", "draw", "draw", "salient_crop"),
+        "one entry per variant, repeated from the second on if count is larger",
     )
     crop_area: float = result(0.6, "smallest share of the frame's area that a salient crop keeps", gt=0, le=1)
     guard: bool = result(True, "veto operators that could change the answer")

@@ -1,4 +1,7 @@
-"""Resolves the config: defaults < preset < recipe < user file < files < STRIVE_* env < --set < flags, with the source of each value."""
+"""Resolves the config and remembers the source of each value.
+
+Later wins: defaults, preset, recipe, user file, --config files, STRIVE_* environment, --set, dedicated flags.
+"""
 
 import difflib
 import os
@@ -76,7 +79,9 @@ def shipped(kind: str, name: str) -> dict[str, Any]:
     names = shipped_names(kind)
     if name not in names:
         raise UsageError(f"unknown {kind[:-1]} {name!r}", f"one of {', '.join(names)}", nearest(name, names))
-    return parse_yaml(files(f"strive.configs.{kind}").joinpath(f"{name}.yaml").read_text("utf-8"), f"{kind[:-1]} {name}")
+    return parse_yaml(
+        files(f"strive.configs.{kind}").joinpath(f"{name}.yaml").read_text("utf-8"), f"{kind[:-1]} {name}"
+    )
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -91,9 +96,13 @@ def parse_yaml(text: str, name: str) -> dict[str, Any]:
     try:
         tree = yaml.safe_load(text) or {}
     except yaml.YAMLError as error:
-        raise UsageError(f"{name}: not YAML ({str(error).splitlines()[0]})", "key: value lines", "Mend the file.") from error
+        raise UsageError(
+            f"{name}: not YAML ({str(error).splitlines()[0]})", "key: value lines", "Mend the file."
+        ) from error
     if not isinstance(tree, dict):
-        raise UsageError(f"{name}: a {type(tree).__name__}", "a mapping of sections (extract, score, …)", "Mend the file.")
+        raise UsageError(
+            f"{name}: a {type(tree).__name__}", "a mapping of sections (extract, score, …)", "Mend the file."
+        )
     return tree
 
 
@@ -186,5 +195,8 @@ def validate(tree: dict[str, Any], sources: Mapping[str, str]) -> Config:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"][:2])
         where = f" (from {sources[key]})" if key in sources else ""
-        raise UsageError(f"{key} = {first.get('input')!r}{where}: {first['msg']}", "a value the schema allows",
-                         "See `strive config show` for each key and its meaning.") from error
+        raise UsageError(
+            f"{key} = {first.get('input')!r}{where}: {first['msg']}",
+            "a value the schema allows",
+            "See `strive config show` for each key and its meaning.",
+        ) from error

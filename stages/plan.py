@@ -102,7 +102,11 @@ class StagePlan:
 
     def line(self) -> str:
         """One line of the plan."""
-        parts = [f"{self.stage:<9}{self.total:>6} {self.unit}", f"{len(self.cached):>6} cached", f"{len(self.todo):>6} to do"]
+        parts = [
+            f"{self.stage:<9}{self.total:>6} {self.unit}",
+            f"{len(self.cached):>6} cached",
+            f"{len(self.todo):>6} to do",
+        ]
         if self.waiting:
             parts.append(f"{len(self.waiting):>6} after the stage before")
         if self.blocked:

@@ -45,8 +45,13 @@ def plan_stage(name: str, job: Job) -> StagePlan:
         elif found:
             results[item.id] = found
     return StagePlan(
-        name, registry.UNITS[name], cached=tuple(buckets["cached"]), todo=tuple(buckets["todo"]),
-        blocked=tuple(buckets["blocked"]), waiting=tuple(buckets["waiting"]), changed=changed_settings(stage, job),
+        name,
+        registry.UNITS[name],
+        cached=tuple(buckets["cached"]),
+        todo=tuple(buckets["todo"]),
+        blocked=tuple(buckets["blocked"]),
+        waiting=tuple(buckets["waiting"]),
+        changed=changed_settings(stage, job),
     )
 
 
@@ -164,7 +169,9 @@ def recorder(name: str, job: Job, outcome: StageOutcome, total: int, before: int
             outcome.failed.append({"id": item.id, "reason": result})
             job.results[name][item.id] = result
             if job.fail_fast:
-                raise StoppedError(f"{name}: {item.id}: {result}", "no failure (--fail-fast)", "Mend or remove the item.")
+                raise StoppedError(
+                    f"{name}: {item.id}: {result}", "no failure (--fail-fast)", "Mend or remove the item."
+                )
         elif result is None:
             outcome.cached += 1
             job.results[name][item.id] = found(job, name, item)
@@ -194,10 +201,20 @@ def make_one(stage: DataStage, maker: Maker, job: Job, item: Item) -> Artefact |
             return str(error)
         for warning in product.warnings:
             job.reporter.warn(f"{item.id}: {warning}")
-        return job.store.publish(stage.name, key, product.files, {
-            "version": stage.version, "config": stage.settings(job.config), "inputs": input_digests(item),
-            "seconds": round(time.monotonic() - started, 3), "warnings": list(product.warnings), "meta": dict(product.meta),
-        }, replace=job.force)
+        return job.store.publish(
+            stage.name,
+            key,
+            product.files,
+            {
+                "version": stage.version,
+                "config": stage.settings(job.config),
+                "inputs": input_digests(item),
+                "seconds": round(time.monotonic() - started, 3),
+                "warnings": list(product.warnings),
+                "meta": dict(product.meta),
+            },
+            replace=job.force,
+        )
 
 
 def input_digests(item: Item) -> list[dict[str, Any]]:
@@ -214,10 +231,19 @@ def input_digests(item: Item) -> list[dict[str, Any]]:
 def remember(stage: DataStage, job: Job, outcome: StageOutcome, plan: StagePlan) -> None:
     """Leave the summary that `strive status` shows."""
     made = [one for one in job.results.get(stage.name, {}).values() if isinstance(one, Artefact)]
-    job.store.remember(f"last-run/{stage.name}", {
-        "stage": stage.name, "command": shlex.join(["strive", *sys.argv[1:]]), "total": plan.total, "done": outcome.done, "cached": outcome.cached,
-        "failed": outcome.failed, "seconds": round(outcome.seconds, 3), "finished": time.time(),
-        "bytes": sum(int(one["bytes"]) for art in made for one in art.manifest.get("outputs", [])),
-        "settings": stage.settings(job.config), "keys": {i: a.key for i, a in job.results.get(stage.name, {}).items()
-                                                         if isinstance(a, Artefact)},
-    })
+    job.store.remember(
+        f"last-run/{stage.name}",
+        {
+            "stage": stage.name,
+            "command": shlex.join(["strive", *sys.argv[1:]]),
+            "total": plan.total,
+            "done": outcome.done,
+            "cached": outcome.cached,
+            "failed": outcome.failed,
+            "seconds": round(outcome.seconds, 3),
+            "finished": time.time(),
+            "bytes": sum(int(one["bytes"]) for art in made for one in art.manifest.get("outputs", [])),
+            "settings": stage.settings(job.config),
+            "keys": {i: a.key for i, a in job.results.get(stage.name, {}).items() if isinstance(a, Artefact)},
+        },
+    )

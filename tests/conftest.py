@@ -8,7 +8,7 @@ os.environ.setdefault("MKL_NUM_THREADS", "1")
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
-import pytest  # noqa: E402 (thread counts must be set before torch is imported by anything)
+import pytest
 
 
 @pytest.fixture(autouse=True)

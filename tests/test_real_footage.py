@@ -49,5 +49,7 @@ def test_the_videos_may_be_gone_once_there_are_bundles(tmp_path: Path) -> None:
     strive("variants", *data)
     for video in videos.iterdir():
         video.unlink()
-    found = strive("train", *data, "--run", tmp_path / "run", "--set", "train.steps=1", "--set", "train.prompts_per_step=2")
+    found = strive(
+        "train", *data, "--run", tmp_path / "run", "--set", "train.steps=1", "--set", "train.prompts_per_step=2"
+    )
     assert found["status"] == "ok"

@@ -9,7 +9,9 @@ from strive.stages.tasks.sample import Sample
 ARMS = ("base", "trained", "text_only", "blank", "swapped")
 
 
-def figures(samples: Sequence[Sample], results: Mapping[str, Mapping[str, Any]], shown: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+def figures(
+    samples: Sequence[Sample], results: Mapping[str, Mapping[str, Any]], shown: Mapping[str, Sequence[float]]
+) -> dict[str, Any]:
     """The figures that `strive demo` prints.
 
     results: results.json of each arm. shown: frame times (s) that each question's policy saw. `chance` is the mean over
@@ -26,7 +28,10 @@ def figures(samples: Sequence[Sample], results: Mapping[str, Mapping[str, Any]],
     for arm in ("text_only", "blank", "swapped"):
         found[f"{arm}_accuracy"] = results[arm]["accuracy"]
     found["families"] = {
-        name: {"chance": chance_of(samples, chances, name), **{arm: results[arm]["families"][name]["accuracy"] for arm in ARMS}}
+        name: {
+            "chance": chance_of(samples, chances, name),
+            **{arm: results[arm]["families"][name]["accuracy"] for arm in ARMS},
+        }
         for name in sorted(results["trained"]["families"])
     }
     return found

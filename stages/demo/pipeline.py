@@ -1,10 +1,10 @@
 """`strive demo`: the built-in world through every stage, the policy measured before and after, controls beside it.
 
-    OUT/world/      videos, train.jsonl, eval.jsonl
-    OUT/run/        the training run; OUT/run/policy is the trained policy
-    OUT/eval/ARM/   base, trained, text_only, blank, swapped
-    OUT/report.html
-    OUT/demo.json   the figures, written last
+OUT/world/      videos, train.jsonl, eval.jsonl
+OUT/run/        the training run; OUT/run/policy is the trained policy
+OUT/eval/ARM/   base, trained, text_only, blank, swapped
+OUT/report.html
+OUT/demo.json   the figures, written last
 """
 
 import shutil
@@ -45,11 +45,11 @@ class DemoJob:
 
 def plan_lines(job: DemoJob) -> list[str]:
     """What a demo will do, before it does."""
-    config = job.config
+    config, sizes, train = job.config, job.config.demo, job.config.train
     return [
-        f"world     {config.demo.train_videos} + {config.demo.eval_videos} videos written as MP4 into {job.out / 'world'}",
+        f"world     {sizes.train_videos} + {sizes.eval_videos} videos written as MP4 into {job.out / 'world'}",
         f"bundles   {config.variants.count} variants × {config.variants.frames} frames for each training question",
-        f"train     {config.train.steps} steps × {config.train.prompts_per_step} questions × {config.train.rollouts} rollouts",
+        f"train     {train.steps} steps × {train.prompts_per_step} questions × {train.rollouts} rollouts",
         f"eval      {', '.join(ARMS)}: {config.eval.frames} frames, greedy",
         f"report    {job.out / 'report.html'}",
     ]
@@ -103,12 +103,22 @@ def make_bundles(job: DemoJob, world: WorldFiles) -> dict[str, Artefact]:
     """Bundles of all training questions by sample id; a question without one stops the demo: the world is ours."""
     samples = read_dataset(world.train)
     videos = [VideoRef(name, world.videos / name) for name in dict.fromkeys(sample.video for sample in samples)]
-    data = Job(job.config, job.store, samples=samples, videos_dir=world.videos, videos=videos, reporter=job.reporter,
-               workers=job.workers)
+    data = Job(
+        job.config,
+        job.store,
+        samples=samples,
+        videos_dir=world.videos,
+        videos=videos,
+        reporter=job.reporter,
+        workers=job.workers,
+    )
     failed = run_chain("variants", data)["variants"].failed
     if failed:
-        raise StoppedError(f"demo: {failed[0]['id']}: {failed[0]['reason']}", "bundles for every question of the built-in world",
-                           "Run `strive doctor`; the decoder of this machine may be at fault.")
+        raise StoppedError(
+            f"demo: {failed[0]['id']}: {failed[0]['reason']}",
+            "bundles for every question of the built-in world",
+            "Run `strive doctor`; the decoder of this machine may be at fault.",
+        )
     return {name: one for name, one in data.results["variants"].items() if isinstance(one, Artefact)}
 
 
@@ -116,8 +126,16 @@ def train_policy(job: DemoJob, bundles: Mapping[str, Artefact]) -> None:
     """Train into OUT/run."""
     from strive.stages.train.job import TrainJob
 
-    registry.run("train")(TrainJob(config=job.config, run=job.out / "run", bundles=list(bundles.items()),
-                                   model=job.config.model, reporter=job.reporter, sources=job.sources))
+    registry.run("train")(
+        TrainJob(
+            config=job.config,
+            run=job.out / "run",
+            bundles=list(bundles.items()),
+            model=job.config.model,
+            reporter=job.reporter,
+            sources=job.sources,
+        )
+    )
 
 
 def measure(job: DemoJob, world: WorldFiles, arm: str, model: str) -> None:
@@ -128,8 +146,19 @@ def measure(job: DemoJob, world: WorldFiles, arm: str, model: str) -> None:
     control = "none" if arm in ("base", "trained") else arm
     config = job.config.model_copy(update={"eval": job.config.eval.model_copy(update={"control": control})})
     data = benchmark("demo")(world.evaluation.parent, job.out / "work")
-    registry.run("eval")(EvalJob(config=config, store=job.store, run=job.out / "eval" / arm, model=model, bench="demo", data=data,
-                                 reporter=job.reporter, workers=job.workers, sources=job.sources))
+    registry.run("eval")(
+        EvalJob(
+            config=config,
+            store=job.store,
+            run=job.out / "eval" / arm,
+            model=model,
+            bench="demo",
+            data=data,
+            reporter=job.reporter,
+            workers=job.workers,
+            sources=job.sources,
+        )
+    )
 
 
 def read_arms(folder: Path) -> tuple[dict[str, Any], dict[str, list[float]]]:
@@ -140,7 +169,10 @@ def read_arms(folder: Path) -> tuple[dict[str, Any], dict[str, list[float]]]:
     shown: dict[str, list[float]] = {}
     for arm in ARMS:
         rows = read_jsonl(folder / arm / "predictions.jsonl")
-        results[arm] = {**(read(folder / arm / "results.json") or {}), "scores": {row["id"]: row["score"] for row in rows}}
+        results[arm] = {
+            **(read(folder / arm / "results.json") or {}),
+            "scores": {row["id"]: row["score"] for row in rows},
+        }
         if arm == "base":
             shown = {row["id"]: row["times"] for row in rows}
     return results, shown
@@ -155,9 +187,15 @@ def write_page(job: DemoJob, found: dict[str, Any], bundles: Mapping[str, Artefa
         return Bundle.open(bundles[sample_id].file("bundle.h5")) if sample_id in bundles else None
 
     config = job.config
-    text = (f"The shipped policy was trained for {config.train.steps} steps on questions about {config.demo.train_videos} procedural "
-            f"videos, {config.train.rollouts} rollouts a question over {config.variants.count} variants, and measured on "
-            f"{found['n_eval']} held-out questions about other videos. Without sight of the right video (text only, blank, "
-            "swapped frames) it should stay at chance.")
-    write_report([job.out / "run", *(job.out / "eval" / arm for arm in ARMS)], job.out / "report.html",
-                 summary={"title": "strive demo", "text": text, **found}, bundle_of=bundle_of)
+    text = (
+        f"The shipped policy was trained for {config.train.steps} steps on questions about "
+        f"{config.demo.train_videos} procedural videos, {config.train.rollouts} rollouts a question over {config.variants.count} variants, and measured on "
+        f"{found['n_eval']} held-out questions about other videos. Without sight of the right video (text only, blank, "
+        "swapped frames) it should stay at chance."
+    )
+    write_report(
+        [job.out / "run", *(job.out / "eval" / arm for arm in ARMS)],
+        job.out / "report.html",
+        summary={"title": "strive demo", "text": text, **found},
+        bundle_of=bundle_of,
+    )

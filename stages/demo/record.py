@@ -1,4 +1,4 @@
-"""What a finished demo is: the figures with everything they depend on, written last, so that its presence means done."""
+"""What a finished demo is: its figures with all they depend on, written last, so that their presence means done."""
 
 import json
 from dataclasses import dataclass
@@ -19,8 +19,11 @@ STARTED = "started.json"
 
 def identity(config: Config, model: str) -> dict[str, Any]:
     """Every setting that the figures depend on, flat, and the identities of the shipped weights."""
-    flat = {f"{section}.{key}": value for section in SECTIONS
-            for key, value in getattr(config, section).result_keys().items()}
+    flat = {
+        f"{section}.{key}": value
+        for section in SECTIONS
+        for key, value in getattr(config, section).result_keys().items()
+    }
     return {**flat, "train.steps": config.train.steps, "world": WORLD_VERSION, "model": model_identity(model)}
 
 
@@ -31,28 +34,40 @@ class Record:
     folder: Path
 
     def begin(self, settings: dict[str, Any]) -> None:
-        """Note the settings, or check that they are the ones the folder was begun with (`UsageError` names the others)."""
+        """Note the settings; `UsageError` naming the differences when the folder was begun with others."""
         started = self.folder / STARTED
         before = read(started)
         if before is None:
             write_json(started, settings)
             return
-        changed = [f"{k}: {before.get(k)} → {settings.get(k)}" for k in sorted({*before, *settings}) if before.get(k) != settings.get(k)]
+        changed = [
+            f"{k}: {before.get(k)} → {settings.get(k)}"
+            for k in sorted({*before, *settings})
+            if before.get(k) != settings.get(k)
+        ]
         if changed:
-            raise UsageError(f"{self.folder}: begun with other settings ({'; '.join(changed[:4])})",
-                             "the settings it was begun with", "Choose another --out folder, or give --force to start over.")
+            raise UsageError(
+                f"{self.folder}: begun with other settings ({'; '.join(changed[:4])})",
+                "the settings it was begun with",
+                "Choose another --out folder, or give --force to start over.",
+            )
 
     def finished(self) -> dict[str, Any] | None:
         """The figures of a finished demo whose outputs are still what they were, else None."""
         found = read(self.folder / RECORD)
-        if found is None or any(not (self.folder / name).is_file() or digest_file(self.folder / name) != digest
-                                for name, digest in found["outputs"].items()):
+        if found is None or any(
+            not (self.folder / name).is_file() or digest_file(self.folder / name) != digest
+            for name, digest in found["outputs"].items()
+        ):
             return None
         return dict(found["figures"])
 
     def finish(self, figures: dict[str, Any], outputs: list[str]) -> None:
         """Write the figures with the digests of the outputs they belong to."""
-        write_json(self.folder / RECORD, {"figures": figures, "outputs": {name: digest_file(self.folder / name) for name in outputs}})
+        write_json(
+            self.folder / RECORD,
+            {"figures": figures, "outputs": {name: digest_file(self.folder / name) for name in outputs}},
+        )
 
 
 def read(path: Path) -> dict[str, Any] | None:

@@ -8,7 +8,9 @@ import pytest
 HEAVY = ("torch", "cv2", "transformers", "open_clip", "h5py", "numpy", "pandas", "matplotlib", "av")
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["status"], ["cache", "ls"], ["train", "--help"], ["config", "show"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["status"], ["cache", "ls"], ["train", "--help"], ["config", "show"]]
+)
 def test_light_commands_import_nothing_heavy(arguments: list[str]) -> None:
     code = (
         "import sys\nfrom strive.cli.main import main\n"

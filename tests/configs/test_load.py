@@ -11,7 +11,13 @@ from strive.configs.load import from_env, known_keys, load, shipped_names
 def test_later_sources_win_and_each_value_names_its_source(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("train: {steps: 7, learning_rate: 1.0e-5}\n")
-    got = load(preset="demo", config_files=[file], env={"STRIVE_TRAIN_STEPS": "9"}, sets=["train.seed=4"], flags={"train.seed": 5})
+    got = load(
+        preset="demo",
+        config_files=[file],
+        env={"STRIVE_TRAIN_STEPS": "9"},
+        sets=["train.seed=4"],
+        flags={"train.seed": 5},
+    )
     assert (got.config.train.steps, got.config.train.learning_rate, got.config.train.seed) == (9, 1e-5, 5)
     assert got.sources["train.steps"] == "environment"
     assert got.sources["train.learning_rate"] == str(file)

@@ -41,7 +41,12 @@ class Doubling:
                 items.append(Item(str(number), None))
             else:
                 digest = "none" if isinstance(before, str) else before.digest
-                items.append(Item(str(number), make_key(self.name, 1, self.settings(job.config), {"n": number % 1000, "up": digest})))
+                items.append(
+                    Item(
+                        str(number),
+                        make_key(self.name, 1, self.settings(job.config), {"n": number % 1000, "up": digest}),
+                    )
+                )
         return items
 
     @contextmanager
@@ -140,4 +145,6 @@ def test_parallel_items_are_all_made_and_counted(stages: dict[str, Doubling], ow
 
     stages["first"].make = noting  # type: ignore[method-assign]
     outcome = runner.run_chain("first", job(own_cache, workers=3))["first"]
-    assert outcome.done == 40 and sorted(stages["first"].made, key=int) == [str(n) for n in range(40)] and len(threads) > 1
+    assert (
+        outcome.done == 40 and sorted(stages["first"].made, key=int) == [str(n) for n in range(40)] and len(threads) > 1
+    )
