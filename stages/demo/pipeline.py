@@ -188,10 +188,10 @@ def write_page(job: DemoJob, found: dict[str, Any], bundles: Mapping[str, Artefa
 
     config = job.config
     text = (
-        f"The shipped policy was trained for {config.train.steps} steps on questions about "
-        f"{config.demo.train_videos} procedural videos, {config.train.rollouts} rollouts a question over {config.variants.count} variants, and measured on "
-        f"{found['n_eval']} held-out questions about other videos. Without sight of the right video (text only, blank, "
-        "swapped frames) it should stay at chance."
+        f"The shipped policy was trained for {config.train.steps} steps on questions about {config.demo.train_videos} "
+        f"procedural videos, {config.train.rollouts} rollouts a question over {config.variants.count} variants, and "
+        f"measured on {found['n_eval']} held-out questions about other videos. Without sight of the right video (text "
+        "only, blank, swapped frames) it should stay at chance."
     )
     write_report(
         [job.out / "run", *(job.out / "eval" / arm for arm in ARMS)],
