@@ -26,7 +26,9 @@ def run(
     question: Annotated[str, typer.Argument(help="The question, in quotes.")],
     option: Annotated[list[str] | None, typer.Option("--option", help="An answer to choose from; repeatable.")] = None,
     model: Annotated[str | None, typer.Option("--model", help="Hugging Face id, folder, run folder, or demo.")] = None,
-    kind: Annotated[str, typer.Option("--type", help="Question type; default: multiple_choice with options, else open.")] = "",
+    kind: Annotated[
+        str, typer.Option("--type", help="Question type; default: multiple_choice with options, else open.")
+    ] = "",
 ) -> None:
     """Answer and say which frames, at which times, were shown."""
     import dataclasses
@@ -51,5 +53,12 @@ def run(
     note = " (times estimated: the file has none)" if found.times == "estimated" else ""
     fields = dataclasses.asdict(found)
     fields["answer_status"] = fields.pop("status")
-    session.finish(done=1, fields={"question": question, "question_type": kind, "options": texts or None, "model": chosen, **fields},
-                   lines=[f"answer: {answer}", f"reply: {found.reply.strip()}", f"seen: {len(found.frames)} frames at {times} s{note}"])
+    session.finish(
+        done=1,
+        fields={"question": question, "question_type": kind, "options": texts or None, "model": chosen, **fields},
+        lines=[
+            f"answer: {answer}",
+            f"reply: {found.reply.strip()}",
+            f"seen: {len(found.frames)} frames at {times} s{note}",
+        ],
+    )

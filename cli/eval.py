@@ -30,7 +30,9 @@ def run(
     model: Annotated[str | None, typer.Option("--model", help="Hugging Face id, folder, run folder, or demo.")] = None,
     folder: Annotated[Path | None, typer.Option("--run", help="Run folder.")] = None,
     control: Annotated[str | None, typer.Option("--control", help="none, text_only, blank or swapped.")] = None,
-    follow_links: Annotated[bool, typer.Option("--follow-links", help="Allow symbolic links among the videos.")] = False,
+    follow_links: Annotated[
+        bool, typer.Option("--follow-links", help="Allow symbolic links among the videos.")
+    ] = False,
     listed: Annotated[bool, typer.Option("--list", help="List the benchmarks and stop.")] = False,
 ) -> None:
     """Ask every question and write predictions.jsonl and results.json; the same command again continues."""
@@ -40,12 +42,24 @@ def run(
     chosen = session.resolved.config.model
     missing = [flag for flag, value in (("--data", data), ("--model", chosen), ("--run", folder)) if not value]
     if missing or data is None or folder is None:
-        raise UsageError(f"eval: no {', '.join(missing)}", "--bench NAME --data DIR --model M --run DIR", "See `strive eval --help`.")
+        raise UsageError(
+            f"eval: no {', '.join(missing)}", "--bench NAME --data DIR --model M --run DIR", "See `strive eval --help`."
+        )
     name, bench_data = read_data(session, bench, data, videos, follow_links)
     from strive.stages.eval.stage import EvalJob, run_eval
 
-    job = EvalJob(session.resolved.config, session.store, folder, chosen, name, bench_data, session.out,
-                  options.workers or default_workers(), session.resolved.sources, options.force)
+    job = EvalJob(
+        session.resolved.config,
+        session.store,
+        folder,
+        chosen,
+        name,
+        bench_data,
+        session.out,
+        options.workers or default_workers(),
+        session.resolved.sources,
+        options.force,
+    )
     plan = plan_lines(job)
     session.out.plan(plan)
     if options.dry_run:
@@ -53,19 +67,29 @@ def run(
     outcome = run_eval(job)
     outputs = {"run": folder, "results": folder / "results.json", "predictions": folder / "predictions.jsonl"}
     fields = {k: v for k, v in outcome.results.items() if k != "failed"}
-    session.finish(done=outcome.done, cached=outcome.cached, failed=outcome.failed, outputs=outputs, fields=fields,
-                   lines=lines_of(outcome, folder))
+    session.finish(
+        done=outcome.done,
+        cached=outcome.cached,
+        failed=outcome.failed,
+        outputs=outputs,
+        fields=fields,
+        lines=lines_of(outcome, folder),
+    )
 
 
 def show_list(session: Session) -> None:
     """Name the benchmarks and leave."""
     from strive.stages.eval.benchmarks import ABOUT
 
-    session.finish(lines=table([["name", "what it is"], *([name, text] for name, text in ABOUT.items())]),
-                   fields={"benchmarks": dict(ABOUT)})
+    session.finish(
+        lines=table([["name", "what it is"], *([name, text] for name, text in ABOUT.items())]),
+        fields={"benchmarks": dict(ABOUT)},
+    )
 
 
-def read_data(session: Session, bench: str | None, data: Path, videos: Path | None, follow_links: bool) -> tuple[str, Any]:
+def read_data(
+    session: Session, bench: str | None, data: Path, videos: Path | None, follow_links: bool
+) -> tuple[str, Any]:
     """The benchmark's name and data, cut to --limit."""
     import dataclasses
 
@@ -74,8 +98,11 @@ def read_data(session: Session, bench: str | None, data: Path, videos: Path | No
 
     if bench is None or (data.is_file() and bench == "dataset"):
         if data.is_dir():
-            raise UsageError(f"{data} is a folder and --bench is not given", "--bench NAME, or a dataset file",
-                             "See `strive eval --list`.")
+            raise UsageError(
+                f"{data} is a folder and --bench is not given",
+                "--bench NAME, or a dataset file",
+                "See `strive eval --list`.",
+            )
         name, found = "dataset", from_dataset(data, videos or data.parent, follow_links)
     else:
         name, found = bench, benchmark(bench)(data, session.store.root / "unpacked" / bench)
@@ -86,13 +113,16 @@ def plan_lines(job: Any) -> list[str]:
     """What will be asked of whom, before any work."""
     settings = job.config.eval
     videos = len({sample.video for sample in job.data.samples})
-    shown = "no video (text only)" if settings.control == "text_only" else f"{settings.frames} {settings.sampler} frames"
+    shown = (
+        "no video (text only)" if settings.control == "text_only" else f"{settings.frames} {settings.sampler} frames"
+    )
     control = "" if settings.control in ("none", "text_only") else f", control {settings.control}"
     decoding = "greedy" if settings.temperature == 0 else f"temperature {settings.temperature:g}"
     return [
         f"eval     {len(job.data.samples):>6} questions  {videos:>6} videos  bench {job.bench}",
-        f"         model {job.model}; {shown}{control}, at most {settings.max_pixels} pixels each; prompt {settings.prompt_format}; "
-        f"{decoding}, at most {settings.max_new_tokens} new tokens; protocol {settings.protocol}",
+        f"         model {job.model}; {shown}{control}, at most {settings.max_pixels} pixels each; "
+        f"prompt {settings.prompt_format}; {decoding}, at most {settings.max_new_tokens} new tokens; "
+        f"protocol {settings.protocol}",
     ]
 
 
@@ -102,15 +132,23 @@ def lines_of(outcome: Any, folder: Path) -> list[str]:
     ci = f" (95 % {100 * found['ci'][0]:.1f}–{100 * found['ci'][1]:.1f})" if found["ci"] else ""
     chance = f"   chance {percent(found['chance'])}" if found["chance"] is not None else ""
     counts = [f"{found[f'n_{name}']} {name}" for name in ("unparsed", "ambiguous", "truncated", "empty", "undecodable")]
-    state = "nothing to do: all questions are answered; use --force to redo" if not outcome.done and not outcome.failed else (
-        f"{outcome.done} answered, {outcome.cached} from before, {len(outcome.failed)} failed")
+    state = (
+        "nothing to do: all questions are answered; use --force to redo"
+        if not outcome.done and not outcome.failed
+        else (f"{outcome.done} answered, {outcome.cached} from before, {len(outcome.failed)} failed")
+    )
     lines = [
         f"eval: {state}",
-        f"  accuracy {percent(found['accuracy'])}{ci}   of {found['n']} questions{chance}   format {percent(found['format_rate'])}",
-        f"  accuracy of the {found['n_answered']} read replies {percent(found['accuracy_answered'])}   {', '.join(counts)}",
+        f"  accuracy {percent(found['accuracy'])}{ci}   of {found['n']} questions{chance}   "
+        f"format {percent(found['format_rate'])}",
+        f"  accuracy of the {found['n_answered']} read replies {percent(found['accuracy_answered'])}   "
+        f"{', '.join(counts)}",
     ]
     for field, values in found["groups"].items():
-        rows = [[field, "n", "accuracy"], *([value, str(one["n"]), percent(one["accuracy"])] for value, one in values.items())]
+        rows = [
+            [field, "n", "accuracy"],
+            *([value, str(one["n"]), percent(one["accuracy"])] for value, one in values.items()),
+        ]
         lines += ["", *("  " + line for line in table(rows, right=(1, 2)))]
     return [*lines, f"  {folder / 'results.json'}"]
 

@@ -20,7 +20,7 @@ from strive.stages.tasks.verifiers import verifier_of
 
 @dataclass(frozen=True)
 class Answer:
-    """`parsed` is what was read out of `reply` (None unless `status` is "ok"); `frames`: index, source_index, time (s)."""
+    """`parsed`: what was read out of `reply`, None unless `status` is "ok"; `frames`: index, source_index, time (s)."""
 
     reply: str
     parsed: str | None
@@ -32,11 +32,27 @@ class Answer:
     finished: bool
 
 
-def ask(video: Path, question: str, options: Sequence[str], kind: str, model: str, config: Config, store: Store,
-        reporter: Reporter, workers: int = 1) -> Answer:
-    """Answer `question`. Raises `ItemError` with the reason when the video gives no frames, `UsageError` for a bad kind."""
+def ask(
+    video: Path,
+    question: str,
+    options: Sequence[str],
+    kind: str,
+    model: str,
+    config: Config,
+    store: Store,
+    reporter: Reporter,
+    workers: int = 1,
+) -> Answer:
+    """Answer `question`. Raises `ItemError` when the video gives no frames, `UsageError` for an unknown type."""
     sample = question_of(video, question, options, kind)
-    job = Job(config, store, samples=[sample], videos=[VideoRef(sample.video, video.absolute())], reporter=reporter, workers=workers)
+    job = Job(
+        config,
+        store,
+        samples=[sample],
+        videos=[VideoRef(sample.video, video.absolute())],
+        reporter=reporter,
+        workers=workers,
+    )
     run_chain("extract", job)
     made = job.results["extract"].get(sample.video, "no frames")
     if not isinstance(made, Artefact):
@@ -53,7 +69,9 @@ def question_of(video: Path, question: str, options: Sequence[str], kind: str) -
         raise UsageError(f"{len(options)} options for a {kind} question", "two or more", "Give --option once for each.")
     if not question.strip():
         raise UsageError("the question is empty", "a question", "Write it after the video, in quotes.")
-    return Sample("ask", video.name, question, tuple(options) or None, "", kind, {"metric": "exact"} if kind == "open" else {})
+    return Sample(
+        "ask", video.name, question, tuple(options) or None, "", kind, {"metric": "exact"} if kind == "open" else {}
+    )
 
 
 def answer_from(sample: Sample, made: Artefact, model: str, config: Config) -> Answer:
@@ -65,8 +83,13 @@ def answer_from(sample: Sample, made: Artefact, model: str, config: Config) -> A
     frames = read_frames(made)
     indices = SAMPLERS["uniform"](len(frames), settings.frames)
     form = PROMPT_FORMATS[settings.prompt_format]
-    policy = load_policy(model, device=settings.device, dtype=settings.dtype, max_pixels=settings.max_pixels,
-                         min_pixels=settings.min_pixels)
+    policy = load_policy(
+        model,
+        device=settings.device,
+        dtype=settings.dtype,
+        max_pixels=settings.max_pixels,
+        min_pixels=settings.min_pixels,
+    )
     import numpy as np
 
     clip = np.stack(frames.images(indices))
@@ -75,6 +98,16 @@ def answer_from(sample: Sample, made: Artefact, model: str, config: Config) -> A
     reply = form.parse(completion.text, truncated=not completion.finished)
     reading = verifier_of(sample).read(sample, reply.answer) if reply.answer is not None else None
     status = reading.status if reading else reply.status
-    seen = [{"index": int(i), "source_index": int(frames.source_index[i]), "time": float(frames.times[i])} for i in indices]
-    return Answer(completion.text, reading.value if reading else None, status, seen, str(frames.meta.get("times", "")), len(view),
-                  len(completion.ids), completion.finished)
+    seen = [
+        {"index": int(i), "source_index": int(frames.source_index[i]), "time": float(frames.times[i])} for i in indices
+    ]
+    return Answer(
+        completion.text,
+        reading.value if reading else None,
+        status,
+        seen,
+        str(frames.meta.get("times", "")),
+        len(view),
+        len(completion.ids),
+        completion.finished,
+    )

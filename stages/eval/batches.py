@@ -10,7 +10,7 @@ from strive.stages.vlm.interface import ViewInputs
 
 @dataclass
 class Entry:
-    """One sample's place in a batch. `view` is None while its answer is already there; `tokens` is its prompt's length."""
+    """One sample's place in a batch. `view` is None when its answer is already there; `tokens`: its prompt's length."""
 
     sample: Sample
     tokens: int

@@ -32,10 +32,19 @@ class Evaluation:
     results: dict[str, Any] = field(default_factory=dict)
 
 
-def evaluate(policy: Policy, samples: Sequence[Sample], frames_of: FramesOf, config: EvalConfig,
-             out: EvalFolder | None = None, *, keys: Mapping[str, str] | None = None,
-             unavailable: Mapping[str, str] | None = None, fields: Sequence[str] = (), reporter: Reporter | None = None,
-             stop: StopFlag | None = None) -> Evaluation:
+def evaluate(
+    policy: Policy,
+    samples: Sequence[Sample],
+    frames_of: FramesOf,
+    config: EvalConfig,
+    out: EvalFolder | None = None,
+    *,
+    keys: Mapping[str, str] | None = None,
+    unavailable: Mapping[str, str] | None = None,
+    fields: Sequence[str] = (),
+    reporter: Reporter | None = None,
+    stop: StopFlag | None = None,
+) -> Evaluation:
     """Ask what has no answer yet in `out` and summarise everything.
 
     `frames_of` raises `ItemError` when a video's frames can't be had; `unavailable` names such samples beforehand (id →
@@ -66,8 +75,15 @@ def evaluate(policy: Policy, samples: Sequence[Sample], frames_of: FramesOf, con
 class Asker:
     """Encodes, generates and grades."""
 
-    def __init__(self, policy: Policy, samples: Sequence[Sample], frames_of: FramesOf, config: EvalConfig,
-                 done: Evaluation, keys: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        samples: Sequence[Sample],
+        frames_of: FramesOf,
+        config: EvalConfig,
+        done: Evaluation,
+        keys: Mapping[str, str],
+    ) -> None:
         self.policy, self.samples, self.config, self.done, self.keys = policy, samples, config, done, keys
         self.screen = Screen(samples, frames_of, config)
         self.format = PROMPT_FORMATS[config.prompt_format]
@@ -92,13 +108,18 @@ class Asker:
         return Entry(sample, len(view), view, shown)
 
     def answer(self, batch: list[Entry]) -> list[dict[str, Any]]:
-        """Rows for the samples of a batch that had none; the others are generated again so that the batch is the same."""
+        """Rows for the samples of a batch that had none; the others are generated again, to keep the batch the same."""
         owed = [entry.sample.id for entry in batch if entry.view is not None]
         if not owed:
             return []
-        completions = self.generate([entry if entry.view is not None else self.encoded(entry.sample) for entry in batch])
-        return [self.row(entry, completions[entry.sample.id]) for entry in batch
-                if entry.sample.id in owed and entry.sample.id in completions]
+        completions = self.generate(
+            [entry if entry.view is not None else self.encoded(entry.sample) for entry in batch]
+        )
+        return [
+            self.row(entry, completions[entry.sample.id])
+            for entry in batch
+            if entry.sample.id in owed and entry.sample.id in completions
+        ]
 
     def generate(self, batch: list[Entry]) -> dict[str, Completion]:
         """One completion a sample; a batch that does not fit in memory is halved, a sample that does not fit fails."""
@@ -138,10 +159,22 @@ class Asker:
         reply = self.format.parse(completion.text, truncated=not completion.finished)
         mark = grade(sample, reply)
         return {
-            "id": sample.id, "key": self.keys.get(sample.id, ""), "video": sample.video, "question": sample.question,
-            "options": list(sample.options) if sample.options else None, "question_type": sample.question_type,
-            "answer": sample.answer, "prediction": completion.text, "parsed": mark.parsed, "status": mark.status,
-            "score": mark.score, "well_formed": reply.well_formed, "control": self.config.control,
-            "shown_video": shown.video if shown else None, "times": [float(t) for t in shown.times] if shown else [],
-            "prompt_tokens": entry.tokens, "completion_tokens": len(completion.ids), "finished": completion.finished,
+            "id": sample.id,
+            "key": self.keys.get(sample.id, ""),
+            "video": sample.video,
+            "question": sample.question,
+            "options": list(sample.options) if sample.options else None,
+            "question_type": sample.question_type,
+            "answer": sample.answer,
+            "prediction": completion.text,
+            "parsed": mark.parsed,
+            "status": mark.status,
+            "score": mark.score,
+            "well_formed": reply.well_formed,
+            "control": self.config.control,
+            "shown_video": shown.video if shown else None,
+            "times": [float(t) for t in shown.times] if shown else [],
+            "prompt_tokens": entry.tokens,
+            "completion_tokens": len(completion.ids),
+            "finished": completion.finished,
         }

@@ -11,8 +11,12 @@ STATUSES = ("unparsed", "ambiguous", "truncated", "empty")
 MOST_VALUES = 40  # a meta field with more values than this is no category
 
 
-def summarise(samples: Sequence[Sample], rows: Mapping[str, Mapping[str, Any]], failed: Sequence[Mapping[str, str]],
-              fields: Sequence[str] = ()) -> dict[str, Any]:
+def summarise(
+    samples: Sequence[Sample],
+    rows: Mapping[str, Mapping[str, Any]],
+    failed: Sequence[Mapping[str, str]],
+    fields: Sequence[str] = (),
+) -> dict[str, Any]:
     """Figures over the answered samples, in fractions.
 
     accuracy: mean score, unread replies count 0. accuracy_answered: the same over replies that could be read.
@@ -28,11 +32,16 @@ def summarise(samples: Sequence[Sample], rows: Mapping[str, Mapping[str, Any]], 
     known = [value for value in possible if value is not None]
     return {
         **figures,
-        "n_total": len(samples), "n_undecodable": len(failed), "n_videos": len({sample.video for sample in asked}),
+        "n_total": len(samples),
+        "n_undecodable": len(failed),
+        "n_videos": len({sample.video for sample in asked}),
         "accuracy_all": sum(scores) / (len(asked) + len(failed)) if asked or failed else None,
-        "se": se, "ci": interval95(figures["accuracy"], se),
-        "chance": mean(known), "n_chance": len(known),
-        "groups": tables, "families": tables.get("family") or tables.get("task_type") or tables.get("question_type") or {},
+        "se": se,
+        "ci": interval95(figures["accuracy"], se),
+        "chance": mean(known),
+        "n_chance": len(known),
+        "groups": tables,
+        "families": tables.get("family") or tables.get("task_type") or tables.get("question_type") or {},
         "failed": [dict(one) for one in failed],
     }
 
@@ -42,8 +51,11 @@ def block(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     read = [float(row["score"]) for row in rows if row["status"] == "ok"]
     counts = {f"n_{status}": sum(row["status"] == status for row in rows) for status in STATUSES}
     return {
-        "n": len(rows), "n_answered": len(read), **counts,
-        "accuracy": mean([float(row["score"]) for row in rows]), "accuracy_answered": mean(read),
+        "n": len(rows),
+        "n_answered": len(read),
+        **counts,
+        "accuracy": mean([float(row["score"]) for row in rows]),
+        "accuracy_answered": mean(read),
         "format_rate": mean([float(row["well_formed"]) for row in rows]),
     }
 
@@ -56,7 +68,9 @@ def table(samples: Sequence[Sample], rows: Mapping[str, Mapping[str, Any]], fiel
     result = {}
     for value in sorted(members):
         figures = block([rows[sample.id] for sample in members[value]])
-        figures["se"] = clustered_se([float(rows[s.id]["score"]) for s in members[value]], [s.video for s in members[value]])
+        figures["se"] = clustered_se(
+            [float(rows[s.id]["score"]) for s in members[value]], [s.video for s in members[value]]
+        )
         result[value] = figures
     return result
 

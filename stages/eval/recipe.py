@@ -17,10 +17,15 @@ def recipe_of(config: Config, bench: str, identity: str) -> dict[str, Any]:
     """What the figures depend on, as plain JSON: settings, model identity, how frames were taken, library series."""
     settings = config.eval.result_keys()
     if settings["prompt_format"] not in PROMPT_FORMATS:
-        raise UsageError(f"eval.prompt_format {settings['prompt_format']!r}", f"one of {', '.join(PROMPT_FORMATS)}",
-                         "Set eval.prompt_format to one of these.")
+        raise UsageError(
+            f"eval.prompt_format {settings['prompt_format']!r}",
+            f"one of {', '.join(PROMPT_FORMATS)}",
+            "Set eval.prompt_format to one of these.",
+        )
     return {
-        "version": VERSION, "bench": bench, "model": identity,
+        "version": VERSION,
+        "bench": bench,
+        "model": identity,
         **{f"eval.{key}": value for key, value in settings.items()},
         **{f"extract.{key}": value for key, value in config.extract.result_keys().items()},
         "libraries": library_series("torch", "transformers"),
@@ -28,7 +33,7 @@ def recipe_of(config: Config, bench: str, identity: str) -> dict[str, Any]:
 
 
 def sample_key(sample: Sample, recipe: Mapping[str, Any], frames: str = "") -> str:
-    """Identity of an answer: sample, recipe and content digest of the video's frames. Resume goes by it, never by position."""
+    """Identity of an answer: sample, recipe, content digest of the frames. Resume goes by it, never by position."""
     return digest_json({"sample": sample.to_json(), "recipe": dict(recipe), "frames": frames})
 
 

@@ -1,9 +1,9 @@
 """The files of an evaluation run, and whether the same command may go on with it.
 
-    RUN/config.yaml          resolved config, each value with its source
-    RUN/recipe.json          what the figures depend on; a resume must agree with it
-    RUN/predictions.jsonl    one row an answered sample, durable before it is counted
-    RUN/results.json         figures and recipe, written when every sample was asked
+RUN/config.yaml          resolved config, each value with its source
+RUN/recipe.json          what the figures depend on; a resume must agree with it
+RUN/predictions.jsonl    one row an answered sample, durable before it is counted
+RUN/results.json         figures and recipe, written when every sample was asked
 """
 
 import json
@@ -37,15 +37,23 @@ class EvalFolder:
         Raises `UsageError` naming the keys that differ, or when the folder holds a training run.
         """
         if (self.root / "metrics.jsonl").exists() or (self.root / "run.json").exists():
-            raise UsageError(f"{self.root}: this is a training run", "a folder of its own for an evaluation", "Choose another --run.")
+            raise UsageError(
+                f"{self.root}: this is a training run", "a folder of its own for an evaluation", "Choose another --run."
+            )
         if self.recipe.is_file():
             found = differences(self.read_recipe(), recipe)
             if found:
-                raise UsageError(f"{self.root}: this run was started with another recipe: {'; '.join(found)}",
-                                 "the recipe it was started with", "Use another --run folder, or --force to start over.")
+                raise UsageError(
+                    f"{self.root}: this run was started with another recipe: {'; '.join(found)}",
+                    "the recipe it was started with",
+                    "Use another --run folder, or --force to start over.",
+                )
         elif self.predictions.exists():
-            raise VerificationError(f"{self.root}: predictions.jsonl without recipe.json", "both files of a run",
-                                    "Use another --run folder, or --force to start over.")
+            raise VerificationError(
+                f"{self.root}: predictions.jsonl without recipe.json",
+                "both files of a run",
+                "Use another --run folder, or --force to start over.",
+            )
         else:
             write_json(self.recipe, dict(recipe))
         write_bytes(self.config, render(config, sources).encode())
@@ -55,7 +63,9 @@ class EvalFolder:
         try:
             return dict(json.loads(self.recipe.read_text("utf-8")))
         except (ValueError, TypeError) as error:
-            raise VerificationError(f"{self.recipe}: not JSON", "the recipe of a run", "Use --force to start over.") from error
+            raise VerificationError(
+                f"{self.recipe}: not JSON", "the recipe of a run", "Use --force to start over."
+            ) from error
 
     def clear(self) -> None:
         """Forget the run: the files of this stage, nothing else."""
@@ -72,8 +82,11 @@ class EvalFolder:
         for row in read_jsonl(self.predictions):
             name = str(row.get("id"))
             if name in keys and row.get("key") != keys[name]:
-                raise UsageError(f"{self.root}: sample {name!r} or its video changed since it was answered",
-                                 "the dataset the run was started with", "Use another --run folder, or --force to start over.")
+                raise UsageError(
+                    f"{self.root}: sample {name!r} or its video changed since it was answered",
+                    "the dataset the run was started with",
+                    "Use another --run folder, or --force to start over.",
+                )
             if name in keys:
                 rows.setdefault(name, row)
         return rows
@@ -93,10 +106,17 @@ def render(config: Config, sources: Mapping[str, str]) -> str:
     for section in SECTIONS:
         lines.append(f"{section}:")
         values = getattr(config, section).model_dump(mode="json")
-        lines += [f"  {key}: {one_line(value)}  # {sources.get(f'{section}.{key}', 'default')}" for key, value in values.items()]
+        lines += [
+            f"  {key}: {one_line(value)}  # {sources.get(f'{section}.{key}', 'default')}"
+            for key, value in values.items()
+        ]
     return "\n".join(lines) + "\n"
 
 
 def one_line(value: Any) -> str:
     """A value as YAML on one line."""
-    return str(yaml.safe_dump(value, default_flow_style=True, width=10**6, allow_unicode=True)).removesuffix("...\n").strip()
+    return (
+        str(yaml.safe_dump(value, default_flow_style=True, width=10**6, allow_unicode=True))
+        .removesuffix("...\n")
+        .strip()
+    )

@@ -34,7 +34,9 @@ class Screen:
 
     def __init__(self, samples: Sequence[Sample], frames_of: FramesOf, config: EvalConfig) -> None:
         if config.sampler not in SAMPLERS:
-            raise UsageError(f"eval.sampler {config.sampler!r}", f"one of {', '.join(SAMPLERS)}", "Set eval.sampler to one of these.")
+            raise UsageError(
+                f"eval.sampler {config.sampler!r}", f"one of {', '.join(SAMPLERS)}", "Set eval.sampler to one of these."
+            )
         self.frames_of, self.config = frames_of, config
         self.first = {sample.video: sample for sample in reversed(samples)}
         self.partners = derangement(list(self.first)) if config.control == "swapped" else {}
@@ -67,6 +69,8 @@ class Screen:
 def derangement(videos: Sequence[str]) -> Mapping[str, str]:
     """Each video's partner, never itself: the next one in an order that depends on the names only."""
     if len(set(videos)) < 2:
-        raise UsageError("the control 'swapped' on one video", "at least two videos", "Use the control 'blank' instead.")
+        raise UsageError(
+            "the control 'swapped' on one video", "at least two videos", "Use the control 'blank' instead."
+        )
     order = sorted(set(videos), key=lambda name: digest_json(name))
     return {name: order[(k + 1) % len(order)] for k, name in enumerate(order)}

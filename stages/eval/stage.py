@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class EvalJob:
-    """One evaluation. `model`: Hugging Face id, folder, run folder or demo; `sources`: where config values came from."""
+    """One evaluation. `model`: Hugging Face id, folder, run folder, demo; `sources`: where config values came from."""
 
     config: Config
     store: Store
@@ -43,7 +43,7 @@ class EvalJob:
 
 @dataclass(frozen=True)
 class EvalOutcome:
-    """`done` answers given now, `cached` found in the run folder, failures as `{"id", "reason"}`; `results` as written."""
+    """`done` answers now, `cached` found in the run folder, failures as `{"id", "reason"}`; `results` as written."""
 
     done: int
     cached: int
@@ -84,7 +84,11 @@ def footage_of(data: BenchData, job: Job) -> Footage:
         run_chain("extract", job)
     found = job.results.get("extract", {})
     artefacts = {name: one for name, one in found.items() if isinstance(one, Artefact)}
-    reasons = {s.id: missing.get(s.video) or str(found.get(s.video, "no frames")) for s in data.samples if s.video not in artefacts}
+    reasons = {
+        s.id: missing.get(s.video) or str(found.get(s.video, "no frames"))
+        for s in data.samples
+        if s.video not in artefacts
+    }
     return Footage(artefacts, reasons)
 
 
@@ -112,22 +116,41 @@ def run_eval(job: EvalJob) -> EvalOutcome:
         results = summarise(job.data.samples, rows, failed, job.data.fields)
         if cached + len(failed) < len(job.data.samples):
             results, failed = ask(job, folder, footage, keys)
-        results = {"bench": job.bench, "control": job.config.eval.control, "model": job.model, **results, "recipe": recipe}
+        results = {
+            "bench": job.bench,
+            "control": job.config.eval.control,
+            "model": job.model,
+            **results,
+            "recipe": recipe,
+        }
         folder.finish(results)
     return EvalOutcome(results["n"] - cached, cached, failed, results)
 
 
-def ask(job: EvalJob, folder: EvalFolder, footage: Footage, keys: Mapping[str, str]) -> tuple[dict[str, Any], list[dict[str, str]]]:
+def ask(
+    job: EvalJob, folder: EvalFolder, footage: Footage, keys: Mapping[str, str]
+) -> tuple[dict[str, Any], list[dict[str, str]]]:
     """Load the policy and ask the questions that have no answer."""
     from strive.stages.eval.evaluate import evaluate
     from strive.stages.vlm.load import load_policy
 
     config = job.config.eval
-    policy = load_policy(job.model, device=config.device, dtype=config.dtype, max_pixels=config.max_pixels,
-                         min_pixels=config.min_pixels)
+    policy = load_policy(
+        job.model, device=config.device, dtype=config.dtype, max_pixels=config.max_pixels, min_pixels=config.min_pixels
+    )
     with stop_flag() as stop:
-        done = evaluate(policy, job.data.samples, footage.frames_of, config, folder, keys=keys, unavailable=footage.reasons,
-                        fields=job.data.fields, reporter=job.reporter, stop=stop)
+        done = evaluate(
+            policy,
+            job.data.samples,
+            footage.frames_of,
+            config,
+            folder,
+            keys=keys,
+            unavailable=footage.reasons,
+            fields=job.data.fields,
+            reporter=job.reporter,
+            stop=stop,
+        )
     return done.results, done.failed
 
 

@@ -1,4 +1,4 @@
-"""Looks a dataset over before money is spent on it: rows, videos, duplicates, answer priors, overlap with an eval set."""
+"""Looks a dataset over before money is spent: rows, videos, duplicates, answer priors, overlap with an eval set."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -17,8 +17,8 @@ Digest = Callable[[Path], str]
 class Findings:
     """What was found.
 
-    problems: rows that cannot be used, `{"row", "what"}`. failed: samples whose video is missing, unreadable, leaves the
-    folder, or is also in the eval set, `{"id", "reason"}`. warnings: what a person should know, one sentence each.
+    problems: rows that cannot be used, `{"row", "what"}`. failed: samples whose video is missing, unreadable, outside
+    the folder, or also in the eval set, `{"id", "reason"}`. warnings: what a person should know, one sentence each.
     """
 
     samples: list[Sample] = field(default_factory=list)
@@ -33,8 +33,15 @@ class Findings:
     videos: int = 0
 
 
-def check_dataset(path: Path, videos_dir: Path, digest: Digest, *, against: Path | None = None,
-                  against_videos: Path | None = None, follow_links: bool = False) -> Findings:
+def check_dataset(
+    path: Path,
+    videos_dir: Path,
+    digest: Digest,
+    *,
+    against: Path | None = None,
+    against_videos: Path | None = None,
+    follow_links: bool = False,
+) -> Findings:
     """Read every row and every video's digest. Raises only when the file itself can't be read."""
     found = Findings()
     found.samples, found.problems = read_all(path)
@@ -65,7 +72,9 @@ def read_all(path: Path) -> tuple[list[Sample], list[dict[str, Any]]]:
     return samples, problems
 
 
-def digests_of(samples: Sequence[Sample], folder: Path, digest: Digest, follow_links: bool) -> tuple[dict[str, str], dict[str, str]]:
+def digests_of(
+    samples: Sequence[Sample], folder: Path, digest: Digest, follow_links: bool
+) -> tuple[dict[str, str], dict[str, str]]:
     """Digest of every video that is there, and the reason for every one that is not."""
     digests: dict[str, str] = {}
     reasons: dict[str, str] = {}
@@ -91,7 +100,10 @@ def prior(samples: Sequence[Sample]) -> dict[str, Any]:
     answer, most = counts.most_common(1)[0]
     guesses = [1 / len(sample.options) for sample in samples if sample.options]
     return {
-        "n": len(samples), "distinct": len(counts), "most_common": answer, "share": most / len(samples),
+        "n": len(samples),
+        "distinct": len(counts),
+        "most_common": answer,
+        "share": most / len(samples),
         "chance": sum(guesses) / len(guesses) if len(guesses) == len(samples) else None,
         "counts": dict(counts.most_common(10)),
     }
@@ -113,7 +125,9 @@ def same_videos(digests: Mapping[str, str]) -> list[list[str]]:
     return [sorted(names) for names in groups.values() if len(names) > 1]
 
 
-def compare(found: Findings, digests: Mapping[str, str], against: Path, folder: Path, digest: Digest, follow_links: bool) -> None:
+def compare(
+    found: Findings, digests: Mapping[str, str], against: Path, folder: Path, digest: Digest, follow_links: bool
+) -> None:
     """Fill in the videos that both files use, by their bytes; their samples are failed."""
     others, problems = read_all(against)
     other_digests, reasons = digests_of(others, folder, digest, follow_links)
@@ -122,22 +136,36 @@ def compare(found: Findings, digests: Mapping[str, str], against: Path, folder: 
         if value in by_digest:
             ids = [sample.id for sample in found.samples if sample.video == video]
             found.overlap.append({"video": video, "same_as": by_digest[value], "samples": len(ids)})
-            found.failed += [{"id": name, "reason": f"its video is also in {against.name} ({by_digest[value]})"} for name in ids]
+            found.failed += [
+                {"id": name, "reason": f"its video is also in {against.name} ({by_digest[value]})"} for name in ids
+            ]
     if problems:
         found.warnings.append(f"{against.name}: {len(problems)} rows cannot be used; the first: {problems[0]['what']}")
     if reasons:
-        found.warnings.append(f"{against.name}: {len(reasons)} videos not compared; the first: {next(iter(reasons.values()))}")
+        found.warnings.append(
+            f"{against.name}: {len(reasons)} videos not compared; the first: {next(iter(reasons.values()))}"
+        )
 
 
 def sentences(found: Findings) -> list[str]:
     """Warnings about duplicates and priors."""
     told = []
     if found.duplicate_questions:
-        told.append(f"{len(found.duplicate_questions)} questions are asked more than once, first: {', '.join(found.duplicate_questions[0][:3])}")
+        told.append(
+            f"{len(found.duplicate_questions)} questions are asked more than once, {first(found.duplicate_questions)}"
+        )
     if found.duplicate_videos:
-        told.append(f"{len(found.duplicate_videos)} videos lie there under several names, first: {', '.join(found.duplicate_videos[0][:3])}")
+        told.append(
+            f"{len(found.duplicate_videos)} videos lie there under several names, {first(found.duplicate_videos)}"
+        )
     for kind, one in found.priors.items():
         limit = 1.5 * one["chance"] if one["chance"] else 0.5
         if one["n"] >= 20 and one["share"] > limit:
-            told.append(f"{kind}: always answering {one['most_common']!r} would be right in {100 * one['share']:.0f} % of {one['n']} questions")
+            share = f"{100 * one['share']:.0f} % of {one['n']} questions"
+            told.append(f"{kind}: always answering {one['most_common']!r} would be right in {share}")
     return told
+
+
+def first(groups: Sequence[Sequence[str]]) -> str:
+    """The first group, shortened."""
+    return f"first: {', '.join(groups[0][:3])}"

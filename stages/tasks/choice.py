@@ -15,8 +15,13 @@ ORDINALS |= {f"{i + 1}{s}": i for i, s in enumerate(("st", "nd", "rd", "th", "th
 CARDINALS = {w: i for i, w in enumerate(["one", "two", "three", "four", "five", "six", "seven", "eight"])}
 CARDINALS |= {str(i + 1): i for i in range(26)}
 ORDINAL = re.compile(rf"\b(?:the\s+)?({'|'.join(ORDINALS)}|last)\s+(option|choice|answer|alternative)\b", re.IGNORECASE)
-CARDINAL = re.compile(rf"\b(option|choice|alternative)\s*(?:number\s*|no\.?\s*|#\s*)?({'|'.join(CARDINALS)})\b", re.IGNORECASE)
-LEAD = re.compile(r"^[\s\"'(\[{<]*(?:(?:the\s+)?(?:answer|option|choice)\s*(?:is|:)?\s*)?[(\[]?([A-Z])[\"')\]}>]*\s*[.):\-,]\s*(\S.*)$", re.DOTALL | re.IGNORECASE)
+CARDINAL = re.compile(
+    rf"\b(option|choice|alternative)\s*(?:number\s*|no\.?\s*|#\s*)?({'|'.join(CARDINALS)})\b", re.IGNORECASE
+)
+LEAD = re.compile(
+    r"^[\s\"'(\[{<]*(?:(?:the\s+)?(?:answer|option|choice)\s*(?:is|:)?\s*)?[(\[]?([A-Z])[\"')\]}>]*\s*[.):\-,]\s*(\S.*)$",
+    re.DOTALL | re.IGNORECASE,
+)
 
 
 def read_letter(answer: str, options: Sequence[str] | None, count: int = 8) -> Reading:
@@ -82,7 +87,7 @@ def lettered_conflict(text: str, options: Sequence[str]) -> set[str]:
 
 
 def by_position(text: str, options: Sequence[str]) -> str:
-    """"The second option" and "option 2" become "option B", unless the options themselves talk like that."""
+    """ "The second option" and "option 2" become "option B", unless the options themselves talk like that."""
     if any(ORDINAL.search(o) or CARDINAL.search(o) for o in options):
         return text
 

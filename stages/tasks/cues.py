@@ -2,7 +2,9 @@
 
 import re
 
-NOUN = r"(?:answer|option|choice|solution|response|selection|pick|letter|antwort|lösung|réponse|respuesta|答案|选项|选择)"
+NOUN = (
+    r"(?:answer|option|choice|solution|response|selection|pick|letter|antwort|lösung|réponse|respuesta|答案|选项|选择)"
+)
 COPULA = (
     r"(?:is|was|are|'s|(?:would|will|should|must|has to|can only|could only|seems to|appears to|might|may|could) be|"
     r"ist|lautet|est|es|是|为|应该是|应为|应是|:|=|->|=>|→|⇒|-)"
@@ -11,7 +13,10 @@ SOFT = (  # words that may stand between the cue and the letter
     r"(?:\s|:|,|\"|'|the|option|choice|letter|answer|number|indeed|clearly|most|likely|probably|definitely|simply|"
     r"therefore|thus|then|only|actually|still|certainly|surely|just|be|really|again|my|best|correct|right|final|correcta|correcte|richtige|la|le|die|der|正确|的)*"
 )
-ADJECTIVE = r"(?:correct|right|best|true|final|proper|accurate|appropriate|suitable|plausible|likely|matching|richtig|correcta|correcte)"
+ADJECTIVE = (
+    r"(?:correct|right|best|true|final|proper|accurate|appropriate|suitable|plausible|likely|matching|"
+    r"richtig|correcta|correcte)"
+)
 VERB = (
     r"(?:choos(?:e|ing)|chose|select(?:ed|ing)?|pick(?:ed|ing)?|go(?:ing)? (?:with|for)|went with|opt(?:ed|ing)? for|"
     r"settl(?:e|ing) on|vote for|say|guess|think|believe|lean(?:ing)?(?: towards?)?|leads? (?:me |us )?to|points? to|"
@@ -50,7 +55,9 @@ REJECT_CLAUSE = re.compile(
     re.IGNORECASE,
 )
 
-COPULA_RIGHT = r"(?:is|was|are|were|seems?|looks?|sounds?|appears?|remains?|(?:would|can|could|must|should|may|might|will) be|=)"
+COPULA_RIGHT = (
+    r"(?:is|was|are|were|seems?|looks?|sounds?|appears?|remains?|(?:would|can|could|must|should|may|might|will) be|=)"
+)
 SOFTER = (
     r"(?:to be|also|both|all|clearly|simply|definitely|obviously|therefore|thus|just|the|most|more|likely|indeed|only|"
     r"my|probably|a|an|very|certainly|actually|then|still|so|too|partly|best|correct|final)"
@@ -74,7 +81,10 @@ AFFIRM_RIGHT = re.compile(
     rf"|(?:{SOFTER}\s+)*(?:fits|matches|describes|explains)\b|(?:选项)?(?:是)?(?:正确|对))",
     re.IGNORECASE,
 )
-VERDICT_WRONG = re.compile(rf"^[\"')\]}}.:,;\-=>\s(]*(?:{WRONG}|no\b|not (?:correct|right|true|shown|seen|in the)|✗|✘|❌|✖|×)", re.IGNORECASE)
+VERDICT_WRONG = re.compile(
+    rf"^[\"')\]}}.:,;\-=>\s(]*(?:{WRONG}|no\b|not (?:correct|right|true|shown|seen|in the)|✗|✘|❌|✖|×)", re.IGNORECASE
+)
 VERDICT_RIGHT = re.compile(
-    r"^[\"')\]}.:,;\-=>\s(]*(?:(?:this|it|that) is )?(?:correct|right|true|yes|✓|✔|✅|☑|对|正确)(?![A-Za-z])", re.IGNORECASE
+    r"^[\"')\]}.:,;\-=>\s(]*(?:(?:this|it|that) is )?(?:correct|right|true|yes|✓|✔|✅|☑|对|正确)(?![A-Za-z])",
+    re.IGNORECASE,
 )

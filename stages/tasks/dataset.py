@@ -48,8 +48,14 @@ def checked_rows(path: Path) -> Iterator[tuple[int, Sample | UsageError]]:
             yield number, UsageError(f"{path}, row {number}: {error.what}", error.expected, error.do)
             continue
         if sample.id in seen:
-            yield number, UsageError(f"{path}, row {number}: id {sample.id!r} is already row {seen[sample.id]}'s",
-                                     "ids that occur once", "Give every row its own id.")
+            yield (
+                number,
+                UsageError(
+                    f"{path}, row {number}: id {sample.id!r} is already row {seen[sample.id]}'s",
+                    "ids that occur once",
+                    "Give every row its own id.",
+                ),
+            )
             continue
         seen[sample.id] = number
         yield number, sample
@@ -78,15 +84,21 @@ def read_text(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: not UTF-8 text (byte {error.start})", FORMAT, "Convert it to UTF-8 JSON Lines.") from error
+        raise UsageError(
+            f"{path}: not UTF-8 text (byte {error.start})", FORMAT, "Convert it to UTF-8 JSON Lines."
+        ) from error
 
 
 def parse(path: Path, number: int, line: str) -> Any:
     """One JSON value; depth and size are checked before parsing."""
     if len(line) > MAX_LINE_BYTES:
-        raise UsageError(f"{path}, row {number}: {len(line)} characters", f"at most {MAX_LINE_BYTES}", "Mend or remove the row.")
+        raise UsageError(
+            f"{path}, row {number}: {len(line)} characters", f"at most {MAX_LINE_BYTES}", "Mend or remove the row."
+        )
     if depth(line) > MAX_DEPTH:
-        raise UsageError(f"{path}, row {number}: JSON nested deeper than {MAX_DEPTH}", FORMAT, "Mend or remove the row.")
+        raise UsageError(
+            f"{path}, row {number}: JSON nested deeper than {MAX_DEPTH}", FORMAT, "Mend or remove the row."
+        )
     try:
         return json.loads(line, parse_constant=refuse_constant)
     except ValueError as error:

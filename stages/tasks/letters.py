@@ -22,7 +22,10 @@ AFTER_ARTICLE = re.compile(  # what may follow "A" or "I" for it to be a letter,
 )
 BOUNDARY = re.compile(r"[.!?;]+(?=\s|$)|\n|,(?=\s)|\(|\)")
 SENTENCE = re.compile(r"[.!;]+(?=\s|$)|\n|[?]")
-JOIN = re.compile(r"^[\"')\]}]*(?:\s*,?\s*(?:or|and|nor|&|/|oder|und|或|和)\s*|\s*,\s*|\s*/\s*)(?:(?:maybe|perhaps|possibly|even|also)\s+)?(?:option\s+|choice\s+)?[\"'(\[{]*$", re.IGNORECASE)
+JOIN = re.compile(
+    r"^[\"')\]}]*(?:\s*,?\s*(?:or|and|nor|&|/|oder|und|或|和)\s*|\s*,\s*|\s*/\s*)(?:(?:maybe|perhaps|possibly|even|also)\s+)?(?:option\s+|choice\s+)?[\"'(\[{]*$",
+    re.IGNORECASE,
+)
 HARD_JOIN = re.compile(r"(?:or|and|&|/|oder|und|或|和)", re.IGNORECASE)
 START = re.compile(r"(?:^|\n)[\s\"'>\-]*$")
 LONGEST_CLAUSE = 200  # characters looked at on either side of a letter
@@ -44,7 +47,9 @@ class Mention:
 
 def mentions(text: str, options: Sequence[str]) -> list[Mention]:
     """Every letter that `text` (plain) names among `options`, in order, with what is said of it."""
-    found = [m for m in map(lambda hit: mention_at(text, hit), MENTION.finditer(text)) if letter_index(m) < len(options)]
+    found = [
+        m for m in map(lambda hit: mention_at(text, hit), MENTION.finditer(text)) if letter_index(m) < len(options)
+    ]
     found = [m for m in found if is_letter(text, m)]
     for one in found:
         judge(text, one, options[letter_index(one)])
@@ -68,7 +73,9 @@ def is_letter(text: str, one: Mention) -> bool:
     """False for the article "A", the pronoun "I" and lower-case letters that nothing announces."""
     right = text[one.end : one.end + LONGEST_CLAUSE]
     if one.letter.islower() and not one.bracketed:
-        announced = cues.AFFIRM_LEFT.search(clause_before(text, one.start)) or cues.MARK_LEFT.search(text[max(0, one.start - 40) : one.start])
+        announced = cues.AFFIRM_LEFT.search(clause_before(text, one.start)) or cues.MARK_LEFT.search(
+            text[max(0, one.start - 40) : one.start]
+        )
         return bool(announced) and re.match(r"\s*(?:$|[^\w\s])", right) is not None
     if one.letter in "AI" and not one.bracketed and not cues.MARK_LEFT.search(text[max(0, one.start - 40) : one.start]):
         return AFTER_ARTICLE.match(right) is not None
@@ -76,7 +83,7 @@ def is_letter(text: str, one: Mention) -> bool:
 
 
 def clause_before(text: str, position: int, across_comma: bool = True) -> str:
-    """The text left of `position`, back to the last clause boundary; a comma directly before it may belong ("So, B")."""
+    """The text left of `position`, back to the last clause boundary; a comma just before it may belong ("So, B")."""
     start = max(0, position - LONGEST_CLAUSE)
     for boundary in BOUNDARY.finditer(text, start, position):
         if not across_comma or text[boundary.end() : position].strip(" \"'") or boundary.group() not in (",", "("):
@@ -87,7 +94,10 @@ def clause_before(text: str, position: int, across_comma: bool = True) -> str:
 def judge(text: str, one: Mention, option: str) -> None:
     """Fill in what the words around the mention say of it."""
     one.letter = one.letter.upper()
-    left, right = clause_before(text, one.start, across_comma=False), text[one.end : one.end + LONGEST_CLAUSE + len(option)]
+    left, right = (
+        clause_before(text, one.start, across_comma=False),
+        text[one.end : one.end + LONGEST_CLAUSE + len(option)],
+    )
     beyond = after_option(right, option)
     ending = SENTENCE.search(text, one.end)
     one.asked = ending is not None and ending.group() == "?"
@@ -103,7 +113,7 @@ def judge(text: str, one: Mention, option: str) -> None:
 
 
 def denies_other(right: str) -> bool:
-    """"B, not C" and "B not C" deny C, not B."""
+    """ "B, not C" and "B not C" deny C, not B."""
     return re.match(r"[\"')\].,;:\s]*\bnot\s+(?:\(|option\s+|choice\s+)?[A-Z]\b", right) is not None
 
 
@@ -128,7 +138,12 @@ def is_marked(text: str, one: Mention) -> bool:
     if one.bracketed or cues.MARK_LEFT.search(left):
         return True
     if START.search(left):
-        return re.match(r"\s*(?:$|[.):,;\-\n]|(?:because|since|as|is|rather than|instead of|over|due to)\b|[A-Z\"'(])", right) is not None
+        return (
+            re.match(
+                r"\s*(?:$|[.):,;\-\n]|(?:because|since|as|is|rather than|instead of|over|due to)\b|[A-Z\"'(])", right
+            )
+            is not None
+        )
     return bool(cues.END_LEFT.search(left)) and re.match(r"[\s.!\"')\]]*$", right) is not None
 
 
@@ -168,7 +183,10 @@ def repeats(text: str, one: Mention, option: str) -> bool:
 
 
 def choose(found: Sequence[Mention]) -> set[str]:
-    """The letters that stand: the last statement, else verdicts, else the leading letter, else marks; joined letters stand together."""
+    """The letters that stand: the last statement, else verdicts, else the leading letter, else marks.
+
+    Joined letters ("A or B") stand together.
+    """
     standing = [m for m in found if not m.rejected and not m.asked]
     statements = [m for m in standing if m.strength == "statement"]
     if statements:
@@ -198,9 +216,18 @@ def group_of(one: Mention, standing: Sequence[Mention]) -> set[str]:
 
 def bare_letters(text: str, count: int) -> set[str] | None:
     """The letters of a text that is nothing but letters ("b", "(B).", "A, C", "AC"), None for anything else."""
-    body = re.sub(r"^(?:(?:the|final|correct|answer|option|choice|letter)s?\b\s*[:=\-]?\s*)+", "", text.strip(), flags=re.IGNORECASE)
+    body = re.sub(
+        r"^(?:(?:the|final|correct|answer|option|choice|letter)s?\b\s*[:=\-]?\s*)+",
+        "",
+        text.strip(),
+        flags=re.IGNORECASE,
+    )
     body = body.strip(" \t\n\"'.:;,!?()[]{}<>-")
-    parts = re.split(r"\s*(?:[,;/&+\s]|\band\b|\bor\b|和|或|、)\s*", body) if not re.fullmatch(r"[A-Z]{2,}", body) else list(body)
+    parts = (
+        re.split(r"\s*(?:[,;/&+\s]|\band\b|\bor\b|和|或|、)\s*", body)
+        if not re.fullmatch(r"[A-Z]{2,}", body)
+        else list(body)
+    )
     letters = [part.strip("\"'.()[]{}:").upper() for part in parts if part.strip("\"'.()[]{}:")]
     known = {letter_of(i) for i in range(count)}
     return set(letters) if letters and all(len(x) == 1 and x in known for x in letters) else None

@@ -2,49 +2,45 @@
 
 import math
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from strive.stages.tasks.number_words import Number, in_words
 from strive.stages.tasks.plain import plain
 from strive.stages.tasks.reading import AMBIGUOUS, UNPARSED, Reading, read
 
-UNITS = {
-    w: i
-    for i, w in enumerate(
-        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
-    )
+SUFFIX = {
+    "k": 1e3,
+    "thousand": 1e3,
+    "million": 1e6,
+    "mn": 1e6,
+    "billion": 1e9,
+    "bn": 1e9,
+    "trillion": 1e12,
+    "hundred": 100.0,
+    "dozen": 12.0,
+    "万": 1e4,
+    "亿": 1e8,
 }
-TENS = {w: 10 * i for i, w in enumerate(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], 2)}
-SCALES = {"hundred": 100.0, "thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12}
-ALONE = {"none": 0.0, "nothing": 0.0, "once": 1.0, "twice": 2.0, "thrice": 3.0, "half": 0.5, "dozen": 12.0, "pair": 2.0}
-SUFFIX = {"k": 1e3, "thousand": 1e3, "million": 1e6, "mn": 1e6, "billion": 1e9, "bn": 1e9, "trillion": 1e12, "hundred": 100.0,
-          "dozen": 12.0, "万": 1e4, "亿": 1e8}
-CHINESE = {c: i for i, c in enumerate("零一二三四五六七八九十")} | {"两": 2}
 
-WORD = re.compile(r"[a-z]+", re.IGNORECASE)
 DIGITS = re.compile(
-    r"(?<![A-Za-z\d^_.])(?P<sign>(?<![\w)\]%])[-+]\s?)?(?P<body>\d{1,3}(?:[,   ']\d{3})+(?:\.\d+)?(?!\d)|\d{1,40}(?:[.,]\d{1,40}|[.,](?!\d))?|\.\d{1,40})"
+    r"(?<![A-Za-z\d^_.])(?P<sign>(?<![\w)\]%])[-+]\s?)?"
+    r"(?P<body>\d{1,3}(?:[,   ']\d{3})+(?:\.\d+)?(?!\d)|\d{1,40}(?:[.,]\d{1,40}|[.,](?!\d))?|\.\d{1,40})"
     r"(?:\s?(?:e(?P<exp>[-+]?\d+)\b|x\s?10\s?\^\s?\{?\(?(?P<power>[-+]?\d+)\)?\}?))?"
     r"(?:\s?/\s?(?P<over>\d+(?:\.\d+)?)(?![\d/]))?"
-    r"\s*(?P<suffix>%|percent\b|per cent\b|thousand\b|million\b|billion\b|trillion\b|hundred\b|dozen\b|mn\b|bn\b|[kK]\b|万|亿)?",
+    r"\s*(?P<suffix>%|percent\b|per cent\b|thousand\b|million\b|billion\b|trillion\b|hundred\b|dozen\b|mn\b|bn\b|"
+    r"[kK]\b|万|亿)?",
     re.IGNORECASE,
 )
 STATED = re.compile(
     r"(?:answer|result|total|value|count|sum|number|estimate|altogether|in total|答案|总共|一共)\s*(?:[\w\s]{0,30}?\b)?"
-    r"(?:is|are|was|=|:|equals?|would be|should be|comes to|amounts to|是|为)\s*(?:about|approximately|around|roughly|exactly|~|≈|:|\s)*",
+    r"(?:is|are|was|=|:|equals?|would be|should be|comes to|amounts to|是|为)\s*"
+    r"(?:about|approximately|around|roughly|exactly|~|≈|:|\s)*",
     re.IGNORECASE,
 )
 MINUS = re.compile(r"(?<![\w)])(?:minus|negative)\s*$", re.IGNORECASE)
-NEGATED = re.compile(r"(?:\bnot|n't|rather than|instead of|never|不是)\s*(?:just|only|exactly|about)?\s*$", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Number:
-    """A value as written; `percent` says that a % sign followed it."""
-
-    value: float
-    percent: bool
-    start: int
-    end: int
+NEGATED = re.compile(
+    r"(?:\bnot|n't|rather than|instead of|never|不是)\s*(?:just|only|exactly|about)?\s*$", re.IGNORECASE
+)
 
 
 def read_number(answer: str) -> Reading:
@@ -75,7 +71,9 @@ def only_filler(gap: str) -> bool:
 
 def in_sentence(text: str, numbers: list[Number]) -> list[Number]:
     """The numbers up to the end of the first one's sentence."""
-    stop = re.compile(r"[.!?](?=\s|$)|\n|[;,]\s|\b(?:because|since|as|where|which|with|in)\b").search(text, numbers[0].end)
+    stop = re.compile(r"[.!?](?=\s|$)|\n|[;,]\s|\b(?:because|since|as|where|which|with|in)\b").search(
+        text, numbers[0].end
+    )
     return [n for n in numbers if stop is None or n.start < stop.start()]
 
 
@@ -125,68 +123,10 @@ def number_of(match: re.Match[str]) -> Number | None:
 
 
 def unseparated(body: str) -> str:
-    """"7,243,000" → "7243000"; a single comma that cannot separate thousands is a decimal comma: "1,5" → "1.5"."""
+    """ "7,243,000" → "7243000"; a single comma that cannot separate thousands is a decimal comma: "1,5" → "1.5"."""
     if re.fullmatch(r"\d{1,3}(?:[,   ']\d{3})+(?:\.\d+)?", body):
         return re.sub(r"[,   ']", "", body)
     return body.rstrip(".,").replace(",", ".") or "0"
-
-
-def in_words(text: str) -> list[Number]:
-    """Values written out: "twenty-five", "three hundred and one", "half a million", "none"."""
-    found: list[Number] = []
-    words = list(WORD.finditer(text))
-    k = 0
-    while k < len(words):
-        length, value = phrase(text, words[k : k + 30])
-        if length:
-            percent = re.match(r"\s*(?:%|percent|per cent)", text[words[k + length - 1].end() :]) is not None
-            found.append(Number(value, percent, words[k].start(), words[k + length - 1].end()))
-        k += max(length, 1)
-    return found + in_chinese(text)
-
-
-def in_chinese(text: str) -> list[Number]:
-    """Single Chinese numerals with a measure word, such as 三个."""
-    hits = re.finditer(r"([零一二三四五六七八九十两])(?=[个只次位名张条种辆人]|\s*$)", text)
-    return [Number(float(CHINESE[hit[1]]), False, hit.start(), hit.end()) for hit in hits]
-
-
-def phrase(text: str, words: list[re.Match[str]]) -> tuple[int, float]:
-    """How many leading `words` form one number, and its value; (0, 0) when none do."""
-    first = words[0][0].lower()
-    if first in ALONE:
-        return 1, ALONE[first]
-    if first not in UNITS and first not in TENS:
-        return 0, 0.0
-    if first in ("one",) and is_pronoun(text, words):
-        return 0, 0.0
-    total, current, used = 0.0, 0.0, 0
-    for k, match in enumerate(words):
-        word = match[0].lower()
-        joined = k == 0 or re.fullmatch(r"[\s\-]*", text[words[k - 1].end() : match.start()]) is not None
-        small = current % 100 == 0 or (word in UNITS and 0 < UNITS[word] < 10 and current % 10 == 0 and current % 100 >= 20)
-        if joined and (word in UNITS or word in TENS) and small:
-            current += UNITS.get(word, TENS.get(word, 0))
-        elif joined and word in SCALES and used:
-            current, total = (current * 100, total) if word == "hundred" else (0.0, total + current * SCALES[word])
-        elif joined and word == "dozen" and used:
-            current *= 12
-        elif not (joined and word == "and" and used and (current % 100 == 0) and k + 1 < len(words) and continues(words[k + 1])):
-            break
-        used = k + 1
-    return used, total + current
-
-
-def continues(match: re.Match[str]) -> bool:
-    """The word may follow "and" inside a number."""
-    return match[0].lower() in UNITS or match[0].lower() in TENS
-
-
-def is_pronoun(text: str, words: list[re.Match[str]]) -> bool:
-    """"one of the", "the red one", "one can see": not a count."""
-    before = text[max(0, words[0].start() - 30) : words[0].start()].rstrip().rpartition(" ")[2].lower()
-    after = words[1][0].lower() if len(words) > 1 else ""
-    return after in ("of", "can", "could", "must", "side", "another") or before in ("this", "that", "each", "which", "the", "no", "any", "every")
 
 
 def same_number(given: str, gold: str) -> bool:

@@ -8,9 +8,12 @@ from strive.stages.tasks.plain import normal
 
 DENIED = re.compile(
     r"(?:\b(?:not|no|never|neither|nor|without|isnt|wasnt|arent|dont|doesnt|didnt|cannot|cant|rather than|instead of|"
-    r"other than|unlike|except|ruled out|excluding)\b)(?:\s+(?:just|really|be|being|is|of|with|to|in|on|at|it|was|option|actually))*\s*$"
+    r"other than|unlike|except|ruled out|excluding)\b)"
+    r"(?:\s+(?:just|really|be|being|is|of|with|to|in|on|at|it|was|option|actually))*\s*$"
 )
-DENIED_AFTER = re.compile(r"^\s*(?:\w+\s+)?(?:is|are|was|were|does|do|did)\s*(?:not|incorrect|wrong|false|nt)\b|^\s*(?:isnt|arent|wasnt|doesnt|didnt)\b")
+DENIED_AFTER = re.compile(
+    r"^\s*(?:\w+\s+)?(?:is|are|was|were|does|do|did)\s*(?:not|incorrect|wrong|false|nt)\b|^\s*(?:isnt|arent|wasnt|doesnt|didnt)\b"
+)
 SHORT = {"yes", "no", "true", "false"}
 
 
@@ -23,8 +26,10 @@ def equal_options(text: str, options: Sequence[str]) -> set[int]:
 def lead_in(text: str) -> str:
     """Normalised text without "the answer is" and its kin in front."""
     return re.sub(
-        r"^(?:(?:so|thus|therefore|hence|final|correct|best|right|my)\s+)*(?:(?:answer|option|choice|result)(?:\s+is)?|it is|its|this is)\s+(?=\S)",
-        "", text,
+        r"^(?:(?:so|thus|therefore|hence|final|correct|best|right|my)\s+)*"
+        r"(?:(?:answer|option|choice|result)(?:\s+is)?|it is|its|this is)\s+(?=\S)",
+        "",
+        text,
     )
 
 
@@ -38,7 +43,11 @@ def occurring_options(text: str, options: Sequence[str]) -> set[int]:
             continue
         if wanted:
             spans += [(m.start(), m.end(), i) for m in re.finditer(rf"(?<!\w){re.escape(wanted)}(?!\w)", body)]
-    outer = [s for s in spans if not any(o != s and o[0] <= s[0] and s[1] <= o[1] and o[1] - o[0] > s[1] - s[0] for o in spans)]
+    outer = [
+        s
+        for s in spans
+        if not any(o != s and o[0] <= s[0] and s[1] <= o[1] and o[1] - o[0] > s[1] - s[0] for o in spans)
+    ]
     standing: set[int] = set()
     denied_until = -1
     for start, end, i in sorted(outer):

@@ -14,11 +14,13 @@ from strive.stages.tasks.verifiers import BY_TYPE
 COLUMNS = ("id", "video", "question", "answer", "question_type")
 KNOWN = {*COLUMNS, "options", "meta"}
 MAX_OPTIONS = 26
-LETTERED = re.compile(r"^\s*(?:\(([A-Za-z])\)|([A-Za-z])[.):])\s+(?=\S)|^\s*\(([A-Za-z])\)(?=\S)|^\s*([A-Z])[.):](?=\S)")
+LETTERED = re.compile(
+    r"^\s*(?:\(([A-Za-z])\)|([A-Za-z])[.):])\s+(?=\S)|^\s*\(([A-Za-z])\)(?=\S)|^\s*([A-Z])[.):](?=\S)"
+)
 
 
 class RowError(Exception):
-    """What is wrong with a row, in the three parts of a `UsageError`; the file and row number are added by the reader."""
+    """What is wrong with a row, in the three parts of a `UsageError`; the reader adds the file and row number."""
 
     def __init__(self, what: str, expected: str, do: str = "Mend or remove the row.") -> None:
         super().__init__(what)
@@ -32,7 +34,9 @@ def sample_of(row: Mapping[str, Any]) -> Sample:
         raise RowError(f"no {' and no '.join(repr(name) for name in missing)}", f"the columns {', '.join(COLUMNS)}")
     unknown = sorted(set(row) - KNOWN)
     if unknown:
-        raise RowError(f"unknown column {unknown[0]!r}", f"the columns {', '.join(sorted(KNOWN))}", "Move other fields into meta.")
+        raise RowError(
+            f"unknown column {unknown[0]!r}", f"the columns {', '.join(sorted(KNOWN))}", "Move other fields into meta."
+        )
     kind = text_of(row, "question_type")
     if kind not in QUESTION_TYPES:
         raise RowError(f"question_type {kind!r}", f"one of {', '.join(QUESTION_TYPES)}")
@@ -117,8 +121,11 @@ def checked_answer(answer: str, kind: str, options: Sequence[str] | None) -> str
 
 def checked_span(answer: str, kind: str) -> str:
     """Interval, box and id answers in canonical JSON; other texts as they are."""
-    readers = {"interval": (read_interval, "[start, end]"), "box": (read_box, "[x1, y1, x2, y2]"),
-               "id_interval": (read_id_interval, '{"id": 3, "time": [start, end]}')}
+    readers = {
+        "interval": (read_interval, "[start, end]"),
+        "box": (read_box, "[x1, y1, x2, y2]"),
+        "id_interval": (read_id_interval, '{"id": 3, "time": [start, end]}'),
+    }
     if kind not in readers:
         return answer
     reader, form = readers[kind]
@@ -145,4 +152,6 @@ def letters_in_range(answer: str, options: Sequence[str], many: bool = False) ->
         letter = next(g for g in lead.groups() if g).upper()
         if letter in known and answer[lead.end() :].strip().lower() == texts[ord(letter) - ord("A")]:
             return [letter]
-    raise RowError(f"answer {answer!r} among {len(options)} options", f"{'letters' if many else 'a letter'} from A to {max(known)}")
+    raise RowError(
+        f"answer {answer!r} among {len(options)} options", f"{'letters' if many else 'a letter'} from A to {max(known)}"
+    )

@@ -11,10 +11,14 @@ from strive.stages.tasks.reading import AMBIGUOUS, UNPARSED, Reading, read
 CLOCK = re.compile(r"\b(?:(\d{1,2}):)?(\d{1,3}):(\d{2}(?:\.\d{1,12})?)\b")
 TIME = r"(?<![\d.])(-?\d{1,12}(?:\.\d{1,12})?)(?!\d)\s{0,3}(?:s|sec|secs|seconds?|秒)?(?![A-Za-z0-9])"
 PAIR = re.compile(rf"{TIME}\s*(?:,|to|until|till|and|-|~|→|->|through|至|到)\s*(?:at\s+)?{TIME}", re.IGNORECASE)
-NAMED = re.compile(rf"start\w*\W+(?:\w+\W+){{0,3}}?{TIME}.{{0,40}}?end\w*\W+(?:\w+\W+){{0,3}}?{TIME}", re.IGNORECASE | re.DOTALL)
+NAMED = re.compile(
+    rf"start\w*\W+(?:\w+\W+){{0,3}}?{TIME}.{{0,40}}?end\w*\W+(?:\w+\W+){{0,3}}?{TIME}", re.IGNORECASE | re.DOTALL
+)
 QUAD = re.compile(r"[\[(]\s*" + r"\s*,\s*".join([r"(-?\d{1,12}(?:\.\d{1,12})?)"] * 4) + r"\s*[\])]")
 FENCE = re.compile(r"```(?:json)?|```")
-OBJECT_ID = re.compile(r"\b(?:object|id|target|person|track)\W{0,4}(?:id\W{0,4})?(?:is\s+)?#?(\d{1,12})\b", re.IGNORECASE)
+OBJECT_ID = re.compile(
+    r"\b(?:object|id|target|person|track)\W{0,4}(?:id\W{0,4})?(?:is\s+)?#?(\d{1,12})\b", re.IGNORECASE
+)
 
 
 def read_interval(answer: str) -> Reading:

@@ -18,7 +18,7 @@ from strive.stages.tasks.yes_no import read_yes_no
 
 @dataclass(frozen=True)
 class Verifier:
-    """`read(sample, text)` makes the canonical value, never looking at the gold answer; `score(value, gold)` is in [0, 1]."""
+    """`read(sample, text)`: the canonical value, made without the gold answer; `score(value, gold)` is in [0, 1]."""
 
     read: Callable[[Sample, str], Reading]
     score: Callable[[str, str], float]
@@ -53,7 +53,9 @@ def gold_number(gold: str) -> str:
     return value
 
 
-THRESHOLDS = np.linspace(0.5, 0.95, int((0.95 - 0.5) / 0.05 + 2))  # literally as published: float noise decides at the edges
+THRESHOLDS = np.linspace(
+    0.5, 0.95, int((0.95 - 0.5) / 0.05 + 2)
+)  # literally as published: float noise decides at the edges
 
 
 def mean_relative_accuracy(given: str, gold: str) -> float:
@@ -106,7 +108,9 @@ def number_reader(sample: Sample, text: str) -> Reading:
 
 VERIFIERS: dict[str, Verifier] = {
     "letter": Verifier(lambda sample, text: read_letter(text, sample.options), equal),
-    "letters": Verifier(lambda sample, text: read_letters(text, sample.options), lambda a, b: float(letter_set(a) == letter_set(b))),
+    "letters": Verifier(
+        lambda sample, text: read_letters(text, sample.options), lambda a, b: float(letter_set(a) == letter_set(b))
+    ),
     "letters_partial": Verifier(lambda sample, text: read_letters(text, sample.options), subset_share),
     "yes_no": Verifier(lambda sample, text: read_yes_no(text), lambda a, b: float(a == b.strip().lower())),
     "numeric": Verifier(number_reader, numbers_equal),

@@ -9,9 +9,11 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from strive.cache.store import Store  # noqa: E402 (needs the paths above, as do the next two)
-from tiny_models import make_tiny_model  # noqa: E402
-from videos import make_video  # noqa: E402
+from tiny_models import make_tiny_model
+from videos import make_video
+
+from strive.cache.store import Store
+
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -26,12 +28,33 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for k, name in enumerate("abc"):
         make_video(folder / f"{name}.mp4", 20, 10, numbers=[100 * k + i for i in range(20)])
         rows += [
-            {"id": f"{name}-mc", "video": f"{name}.mp4", "question": "Which block is red?", "options": ["left", "right", "none"], "answer": "A",
-             "question_type": "multiple_choice", "meta": {"family": "place"}},
-            {"id": f"{name}-count", "video": f"{name}.mp4", "question": "How many?", "options": None, "answer": "4", "question_type": "numerical",
-             "meta": {"family": "counting", "choices": ["1", "2", "3", "4"]}},
-            {"id": f"{name}-open", "video": f"{name}.mp4", "question": "What colour?", "options": None, "answer": "red", "question_type": "open",
-             "meta": {"family": "colour", "metric": "exact", "choices": ["red", "blue"]}},
+            {
+                "id": f"{name}-mc",
+                "video": f"{name}.mp4",
+                "question": "Which block is red?",
+                "options": ["left", "right", "none"],
+                "answer": "A",
+                "question_type": "multiple_choice",
+                "meta": {"family": "place"},
+            },
+            {
+                "id": f"{name}-count",
+                "video": f"{name}.mp4",
+                "question": "How many?",
+                "options": None,
+                "answer": "4",
+                "question_type": "numerical",
+                "meta": {"family": "counting", "choices": ["1", "2", "3", "4"]},
+            },
+            {
+                "id": f"{name}-open",
+                "video": f"{name}.mp4",
+                "question": "What colour?",
+                "options": None,
+                "answer": "red",
+                "question_type": "open",
+                "meta": {"family": "colour", "metric": "exact", "choices": ["red", "blue"]},
+            },
         ]
     (folder / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return folder / "data.jsonl"

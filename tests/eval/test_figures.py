@@ -5,6 +5,7 @@ import random
 
 import numpy as np
 import pytest
+
 from strive.configs.errors import UsageError
 from strive.configs.run_stages import EvalConfig
 from strive.stages.bundle.images import encode
@@ -40,12 +41,22 @@ def row(score: float, status: str = "ok", well_formed: bool = True) -> dict[str,
 
 def test_unread_replies_stay_in_the_denominator_and_undecodable_videos_are_apart() -> None:
     samples = [Sample(str(i), f"v{i}", "q", ("x", "y"), "A", "multiple_choice") for i in range(6)]
-    rows = {"0": row(1), "1": row(0), "2": row(0, "unparsed", False), "3": row(0, "truncated", False), "4": row(0, "ambiguous")}
+    rows = {
+        "0": row(1),
+        "1": row(0),
+        "2": row(0, "unparsed", False),
+        "3": row(0, "truncated", False),
+        "4": row(0, "ambiguous"),
+    }
     found = summarise(samples, rows, [{"id": "5", "reason": "empty file"}])
     assert (found["n"], found["n_total"], found["n_answered"], found["n_undecodable"]) == (5, 6, 2, 1)
     assert (found["n_unparsed"], found["n_truncated"], found["n_ambiguous"]) == (1, 1, 1)
     assert (found["accuracy"], found["accuracy_answered"], found["accuracy_all"]) == (0.2, 0.5, pytest.approx(1 / 6))
-    assert found["format_rate"] == 0.6 and found["chance"] == 0.5 and found["failed"] == [{"id": "5", "reason": "empty file"}]
+    assert (
+        found["format_rate"] == 0.6
+        and found["chance"] == 0.5
+        and found["failed"] == [{"id": "5", "reason": "empty file"}]
+    )
 
 
 def test_nothing_answered_gives_no_figure_instead_of_a_zero() -> None:
@@ -54,10 +65,16 @@ def test_nothing_answered_gives_no_figure_instead_of_a_zero() -> None:
 
 
 def test_tables_by_category_add_up() -> None:
-    samples = [Sample(str(i), f"v{i}", "q", None, "4", "numerical", {"family": "ab"[i % 2], "url": str(i), "metric": "mra"}) for i in range(8)]
+    samples = [
+        Sample(str(i), f"v{i}", "q", None, "4", "numerical", {"family": "ab"[i % 2], "url": str(i), "metric": "mra"})
+        for i in range(8)
+    ]
     found = summarise(samples, {s.id: row(int(s.id) % 2) for s in samples}, [])
     assert categories(samples) == ["question_type", "family"]
-    assert {name: (one["n"], one["accuracy"]) for name, one in found["families"].items()} == {"a": (4, 0.0), "b": (4, 1.0)}
+    assert {name: (one["n"], one["accuracy"]) for name, one in found["families"].items()} == {
+        "a": (4, 0.0),
+        "b": (4, 1.0),
+    }
 
 
 def test_chance_comes_from_choices_then_options_then_the_type() -> None:
@@ -93,10 +110,18 @@ def test_every_video_is_swapped_for_another_one() -> None:
 def frames_of(sample: Sample) -> FrameSet:
     value = {"a.mp4": 10, "b.mp4": 200}[sample.video]
     images = [np.full((16, 24, 3), value, np.uint8) for _ in range(10)]
-    return FrameSet(np.arange(10) * 0.5, np.arange(10), np.full((10, 2), (16, 24), np.int32), [encode(i, "png", 0) for i in images], {})
+    return FrameSet(
+        np.arange(10) * 0.5,
+        np.arange(10),
+        np.full((10, 2), (16, 24), np.int32),
+        [encode(i, "png", 0) for i in images],
+        {},
+    )
 
 
-@pytest.mark.parametrize(("control", "level", "clips"), [("none", 10, 1), ("swapped", 200, 1), ("blank", MID_GREY, 1), ("text_only", 0, 0)])
+@pytest.mark.parametrize(
+    ("control", "level", "clips"), [("none", 10, 1), ("swapped", 200, 1), ("blank", MID_GREY, 1), ("text_only", 0, 0)]
+)
 def test_each_control_shows_what_it_says(control: str, level: int, clips: int) -> None:
     samples = [Sample(name, f"{name}.mp4", "q", None, "x", "open") for name in "ab"]
     shown = Screen(samples, frames_of, EvalConfig(frames=5, control=control)).show(samples[0])

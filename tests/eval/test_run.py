@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from eval_jobs import job_of
+
 from strive.cache.ledger import read_jsonl
 from strive.cache.store import Store
 from strive.configs.errors import UsageError, VerificationError
@@ -56,7 +57,9 @@ def test_results_carry_their_recipe(undisturbed: Path) -> None:
     assert results["chance"] == pytest.approx((1 / 3 + 1 / 4 + 1 / 2) / 3)
 
 
-def test_the_same_command_again_has_nothing_to_do_and_the_same_figures(undisturbed: Path, tiny: Path, dataset: Path, shared_store: Store) -> None:
+def test_the_same_command_again_has_nothing_to_do_and_the_same_figures(
+    undisturbed: Path, tiny: Path, dataset: Path, shared_store: Store
+) -> None:
     before = {name: (undisturbed / name).read_bytes() for name in ("predictions.jsonl", "results.json")}
     outcome = run_eval(job_of(undisturbed, tiny, dataset, shared_store))
     assert (outcome.done, outcome.cached) == (0, 9)
@@ -64,8 +67,9 @@ def test_the_same_command_again_has_nothing_to_do_and_the_same_figures(undisturb
 
 
 @pytest.mark.parametrize("kept", [0, 1, 4, 8])
-def test_a_resume_gives_the_undisturbed_answers_to_the_bit(tmp_path: Path, kept: int, undisturbed: Path, tiny: Path, dataset: Path,
-                                                           shared_store: Store) -> None:
+def test_a_resume_gives_the_undisturbed_answers_to_the_bit(
+    tmp_path: Path, kept: int, undisturbed: Path, tiny: Path, dataset: Path, shared_store: Store
+) -> None:
     lines = (undisturbed / "predictions.jsonl").read_bytes().splitlines(keepends=True)
     run = tmp_path / "run"
     run.mkdir()
@@ -78,12 +82,17 @@ def test_a_resume_gives_the_undisturbed_answers_to_the_bit(tmp_path: Path, kept:
 
 
 @pytest.mark.parametrize("fault", ["write:20:kill", "write:25:torn"])
-def test_a_killed_run_goes_on_and_ends_like_an_undisturbed_one(tmp_path: Path, fault: str, undisturbed: Path, tiny: Path, dataset: Path,
-                                                               shared_store: Store) -> None:
+def test_a_killed_run_goes_on_and_ends_like_an_undisturbed_one(
+    tmp_path: Path, fault: str, undisturbed: Path, tiny: Path, dataset: Path, shared_store: Store
+) -> None:
     run = tmp_path / "run"
     script = CHILD.format(tests=str(Path(__file__).parent))
-    killed = subprocess.run([sys.executable, "-c", script, str(run), str(tiny), str(dataset), str(shared_store.root)],
-                            env={**os.environ, "STRIVE_FAULT": fault}, capture_output=True, timeout=120)
+    killed = subprocess.run(
+        [sys.executable, "-c", script, str(run), str(tiny), str(dataset), str(shared_store.root)],
+        env={**os.environ, "STRIVE_FAULT": fault},
+        capture_output=True,
+        timeout=120,
+    )
     assert killed.returncode == -9, killed.stderr.decode()
     assert not (run / "results.json").exists()
     kept = len(read_jsonl(run / "predictions.jsonl"))
@@ -93,7 +102,9 @@ def test_a_killed_run_goes_on_and_ends_like_an_undisturbed_one(tmp_path: Path, f
     assert predictions(run) == predictions(undisturbed)
 
 
-def test_order_does_not_matter_to_what_is_asked_again(tmp_path: Path, undisturbed: Path, tiny: Path, dataset: Path, shared_store: Store) -> None:
+def test_order_does_not_matter_to_what_is_asked_again(
+    tmp_path: Path, undisturbed: Path, tiny: Path, dataset: Path, shared_store: Store
+) -> None:
     rows = dataset.read_text().splitlines(keepends=True)
     shuffled = dataset.with_name("shuffled.jsonl")
     shuffled.write_text("".join(rows[::-1]))
@@ -104,21 +115,36 @@ def test_order_does_not_matter_to_what_is_asked_again(tmp_path: Path, undisturbe
     assert run_eval(job_of(run, tiny, shuffled, shared_store)).done == 0
 
 
-@pytest.mark.parametrize(("change", "named"), [("eval.frames=8", "eval.frames: 4 -> 8"), ("eval.prompt_format=direct", "eval.prompt_format"),
-                                               ("eval.max_new_tokens=7", "eval.max_new_tokens: 6 -> 7"), ("extract.fps=2", "extract.fps: 1.0 -> 2.0"),
-                                               ("eval.control=blank", "eval.control: none -> blank")])
-def test_a_changed_recipe_in_the_same_run_folder_is_refused_by_name(change: str, named: str, undisturbed: Path, tiny: Path, dataset: Path,
-                                                                    shared_store: Store) -> None:
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ("eval.frames=8", "eval.frames: 4 -> 8"),
+        ("eval.prompt_format=direct", "eval.prompt_format"),
+        ("eval.max_new_tokens=7", "eval.max_new_tokens: 6 -> 7"),
+        ("extract.fps=2", "extract.fps: 1.0 -> 2.0"),
+        ("eval.control=blank", "eval.control: none -> blank"),
+    ],
+)
+def test_a_changed_recipe_in_the_same_run_folder_is_refused_by_name(
+    change: str, named: str, undisturbed: Path, tiny: Path, dataset: Path, shared_store: Store
+) -> None:
     with pytest.raises(UsageError, match="another recipe") as caught:
         run_eval(job_of(undisturbed, tiny, dataset, shared_store, change))
     assert named in caught.value.what
 
 
 def test_what_changes_no_result_may_change(undisturbed: Path, tiny: Path, dataset: Path, shared_store: Store) -> None:
-    assert run_eval(job_of(undisturbed, tiny, dataset, shared_store, "eval.batch_tokens=9999", "extract.deadline_s=9")).done == 0
+    assert (
+        run_eval(
+            job_of(undisturbed, tiny, dataset, shared_store, "eval.batch_tokens=9999", "extract.deadline_s=9")
+        ).done
+        == 0
+    )
 
 
-def test_a_changed_question_under_an_answered_id_is_refused(tmp_path: Path, undisturbed: Path, tiny: Path, dataset: Path, shared_store: Store) -> None:
+def test_a_changed_question_under_an_answered_id_is_refused(
+    tmp_path: Path, undisturbed: Path, tiny: Path, dataset: Path, shared_store: Store
+) -> None:
     changed = dataset.with_name("changed.jsonl")
     changed.write_text(dataset.read_text().replace("What colour?", "Which colour?"))
     with pytest.raises(UsageError, match="'a-open' or its video changed"):
@@ -134,7 +160,9 @@ def test_force_starts_over(tmp_path: Path, undisturbed: Path, tiny: Path, datase
     assert outcome.done == 9 and predictions(run)["a-mc"]["times"] != predictions(undisturbed)["a-mc"]["times"]
 
 
-def test_a_training_run_and_a_torn_run_folder_are_refused(tmp_path: Path, tiny: Path, dataset: Path, shared_store: Store) -> None:
+def test_a_training_run_and_a_torn_run_folder_are_refused(
+    tmp_path: Path, tiny: Path, dataset: Path, shared_store: Store
+) -> None:
     (tmp_path / "train").mkdir()
     (tmp_path / "train" / "metrics.jsonl").write_text("{}\n")
     with pytest.raises(UsageError, match="training run"):
@@ -145,20 +173,31 @@ def test_a_training_run_and_a_torn_run_folder_are_refused(tmp_path: Path, tiny: 
         run_eval(job_of(tmp_path / "torn", tiny, dataset, shared_store))
 
 
-def test_an_undecodable_video_is_reported_apart_and_asked_once_it_is_mended(tmp_path: Path, tiny: Path, dataset: Path, shared_store: Store) -> None:
+def test_an_undecodable_video_is_reported_apart_and_asked_once_it_is_mended(
+    tmp_path: Path, tiny: Path, dataset: Path, shared_store: Store
+) -> None:
     for name in ("data.jsonl", "a.mp4", "c.mp4"):
         (tmp_path / name).write_bytes((dataset.parent / name).read_bytes())
     (tmp_path / "b.mp4").write_bytes(b"")
     outcome = run_eval(job_of(tmp_path / "run", tiny, tmp_path / "data.jsonl", shared_store))
-    assert {one["id"] for one in outcome.failed} == {"b-mc", "b-count", "b-open"} and all("empty" in one["reason"] for one in outcome.failed)
-    assert (outcome.done, outcome.results["n"], outcome.results["n_total"], outcome.results["n_undecodable"]) == (6, 6, 9, 3)
+    assert {one["id"] for one in outcome.failed} == {"b-mc", "b-count", "b-open"} and all(
+        "empty" in one["reason"] for one in outcome.failed
+    )
+    assert (outcome.done, outcome.results["n"], outcome.results["n_total"], outcome.results["n_undecodable"]) == (
+        6,
+        6,
+        9,
+        3,
+    )
     assert not any(name.startswith("b") for name in predictions(tmp_path / "run"))
     (tmp_path / "b.mp4").write_bytes((dataset.parent / "b.mp4").read_bytes())
     outcome = run_eval(job_of(tmp_path / "run", tiny, tmp_path / "data.jsonl", shared_store))
     assert (outcome.done, outcome.cached, outcome.failed) == (3, 6, [])
 
 
-def test_text_only_needs_no_video_and_swapped_names_the_other_one(tmp_path: Path, tiny: Path, dataset: Path, shared_store: Store) -> None:
+def test_text_only_needs_no_video_and_swapped_names_the_other_one(
+    tmp_path: Path, tiny: Path, dataset: Path, shared_store: Store
+) -> None:
     alone = tmp_path / "data.jsonl"
     alone.write_bytes(dataset.read_bytes())
     outcome = run_eval(job_of(tmp_path / "text", tiny, alone, shared_store, "eval.control=text_only"))

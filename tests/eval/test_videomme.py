@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from eval_jobs import small_config
+
 from strive.cache.ledger import read_jsonl
 from strive.cache.store import Store
 from strive.configs.errors import ItemError, MissingError, StriveError, UsageError, VerificationError
@@ -44,7 +45,11 @@ def test_the_published_rows_become_samples(layout: Path, tmp_path: Path) -> None
     first = data.samples[0]
     assert (first.answer, first.question_type, first.video) == ("C", "multiple_choice", "data/fakeAAAAAA1.mp4")
     assert first.options == ("One thing.", "Another thing.", "A third thing.", "None of the above.")
-    assert (first.meta["duration"], first.meta["domain"], first.meta["task_type"]) == ("short", "Knowledge", "Counting Problem")
+    assert (first.meta["duration"], first.meta["domain"], first.meta["task_type"]) == (
+        "short",
+        "Knowledge",
+        "Counting Problem",
+    )
 
 
 def test_videos_come_out_of_the_zips_once_under_names_that_are_no_ids(layout: Path, tmp_path: Path) -> None:
@@ -68,7 +73,9 @@ def test_an_unpacked_folder_is_read_too(layout: Path, tmp_path: Path) -> None:
     assert data.video_path(data.samples[0]) == layout / "data" / "fakeAAAAAA1.mp4"
 
 
-def test_the_miniature_is_evaluated_with_its_categories(layout: Path, tmp_path: Path, tiny: Path, own_cache: Path) -> None:
+def test_the_miniature_is_evaluated_with_its_categories(
+    layout: Path, tmp_path: Path, tiny: Path, own_cache: Path
+) -> None:
     (layout / "videos_chunked_01.zip").unlink()  # one video of three is missing
     data = benchmark("videomme")(layout, tmp_path / "work")
     outcome = run_eval(EvalJob(small_config(), Store(own_cache), tmp_path / "run", str(tiny), "videomme", data))
@@ -126,7 +133,10 @@ def test_a_member_that_leaves_the_archive_is_refused(tmp_path: Path, name: str) 
 
 
 def test_junk_and_other_folders_are_skipped(tmp_path: Path) -> None:
-    archive = zipped(tmp_path / "a.zip", **{"__MACOSX/data/._x.mp4": b"j", "data/._x.mp4": b"j", "data/x.mp4": b"v", "other/y.mp4": b"w"})
+    archive = zipped(
+        tmp_path / "a.zip",
+        **{"__MACOSX/data/._x.mp4": b"j", "data/._x.mp4": b"j", "data/x.mp4": b"v", "other/y.mp4": b"w"},
+    )
     assert list(members([archive], "data")) == ["x.mp4"]
 
 

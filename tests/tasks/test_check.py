@@ -9,7 +9,15 @@ from strive.stages.tasks.check import Findings, check_dataset
 
 
 def row(name: str, video: str = "a.mp4", **more: Any) -> dict[str, Any]:
-    return {"id": name, "video": video, "question": f"What is {name}?", "options": ["x", "y"], "answer": "A", "question_type": "multiple_choice", **more}
+    return {
+        "id": name,
+        "video": video,
+        "question": f"What is {name}?",
+        "options": ["x", "y"],
+        "answer": "A",
+        "question_type": "multiple_choice",
+        **more,
+    }
 
 
 def look(tmp_path: Path, rows: list[Any], against: list[Any] | None = None) -> Findings:
@@ -42,7 +50,10 @@ def test_missing_empty_and_leaving_videos_fail_their_samples(tmp_path: Path) -> 
 
 
 def test_duplicates_are_found_by_question_and_by_bytes(tmp_path: Path) -> None:
-    found = look(tmp_path, [row("1", question="What?"), row("2", question="what?  "), row("3", "copy-of-a.mp4", question="What?")])
+    found = look(
+        tmp_path,
+        [row("1", question="What?"), row("2", question="what?  "), row("3", "copy-of-a.mp4", question="What?")],
+    )
     assert found.duplicate_questions == [["1", "2"]] and found.duplicate_videos == [["a.mp4", "copy-of-a.mp4"]]
     assert len(found.warnings) == 2
 

@@ -3,28 +3,90 @@
 import json
 
 import pytest
+
 from strive.stages.tasks.grade import grade
 from strive.stages.tasks.prompt import PROMPT_FORMATS
 from strive.stages.tasks.sample import Sample
 
 NUMBERS = [  # gold, reply, expected: right | wrong | status
-    ("4", "4", "right"), ("4", "4.0", "right"), ("4", "four", "right"), ("4", "Four.", "right"), ("4", "5", "wrong"),
-    ("4", "There are 4 chairs.", "right"), ("4", "four chairs", "right"), ("4", "~4", "right"), ("4", "about 4", "right"),
-    ("4", "4 isomers", "right"), ("4", "**4**", "right"), ("4", "\\boxed{4}", "right"), ("4", "$4$", "right"), ("4", "4 (four)", "right"),
-    ("4", "2 at the table + 2 at the desk = 4", "right"), ("4", "2+2=4", "right"), ("4", "The answer is 4.", "right"),
-    ("4", "I count 2 on the left and 2 on the right, so the total is 4.", "right"), ("4", "4 or 5", "ambiguous"), ("4", "4-5", "ambiguous"),
-    ("4", "between 4 and 5", "ambiguous"), ("4", "3 or 4", "ambiguous"), ("4", "no idea", "unparsed"), ("4", "many", "unparsed"),
-    ("4", "not 5 but 4", "right"), ("4", "4, not 5", "right"), ("4", "-4", "wrong"), ("-4", "-4", "right"), ("-4", "minus 4", "right"), ("-4", "negative four", "right"), ("1", "5 minus 4", "ambiguous"),
-    ("0", "zero", "right"), ("0", "none", "right"), ("0", "0", "right"), ("25", "twenty-five", "right"), ("25", "twenty five", "right"),
-    ("301", "three hundred and one", "right"), ("1500", "one thousand five hundred", "right"), ("2500000", "2.5 million", "right"),
-    ("7243000", "7,243,000", "right"), ("7,243,000", "7243000", "right"), ("7243000", "$7,243,000", "right"), ("7243000", "7.243 million", "right"),
-    ("24.6", "24.6 m^2", "right"), ("24.6", "24.6 m²", "right"), ("24.6", "24.6m2", "right"), ("1.5", "1.5m", "right"), ("1.5", "1,5", "right"),
-    ("12.97", "$12.97$ mL", "right"), ("12.97", "12.97", "right"), ("12.97", "12.9", "wrong"), ("3.43", "3.429", "right"), ("120", "1.2e2", "right"),
-    ("1200", "1.2 × 10^3", "right"), ("1200", "1.2x10^3", "right"), ("0.5", ".5", "right"), ("0.5", "1/2", "right"), ("0.5", "half", "right"),
-    ("0.5", "\\frac{1}{2}", "right"), ("50%", "50%", "right"), ("50%", "50 percent", "right"), ("50", "50%", "right"), ("0.5", "50%", "right"),
-    ("50%", "0.5", "right"), ("12", "a dozen", "right"), ("3", "三个", "right"), ("3", "答案是3", "right"), ("3", "３", "right"), ("10000", "1万", "right"),
-    ("4", "frame12 shows a T2 sign", "unparsed"), ("1000000", "1 000 000", "right"), ("1000", "1'000", "right"), ("5", "5 5 5", "right"),
-    ("4", "The room has 4 chairs and 2 tables.", "ambiguous"), ("2", "twice", "right"), ("1", "just one", "right"), ("3", "x = 3", "right"), ("100", "100k", "wrong"),
+    ("4", "4", "right"),
+    ("4", "4.0", "right"),
+    ("4", "four", "right"),
+    ("4", "Four.", "right"),
+    ("4", "5", "wrong"),
+    ("4", "There are 4 chairs.", "right"),
+    ("4", "four chairs", "right"),
+    ("4", "~4", "right"),
+    ("4", "about 4", "right"),
+    ("4", "4 isomers", "right"),
+    ("4", "**4**", "right"),
+    ("4", "\\boxed{4}", "right"),
+    ("4", "$4$", "right"),
+    ("4", "4 (four)", "right"),
+    ("4", "2 at the table + 2 at the desk = 4", "right"),
+    ("4", "2+2=4", "right"),
+    ("4", "The answer is 4.", "right"),
+    ("4", "I count 2 on the left and 2 on the right, so the total is 4.", "right"),
+    ("4", "4 or 5", "ambiguous"),
+    ("4", "4-5", "ambiguous"),
+    ("4", "between 4 and 5", "ambiguous"),
+    ("4", "3 or 4", "ambiguous"),
+    ("4", "no idea", "unparsed"),
+    ("4", "many", "unparsed"),
+    ("4", "not 5 but 4", "right"),
+    ("4", "4, not 5", "right"),
+    ("4", "-4", "wrong"),
+    ("-4", "-4", "right"),
+    ("-4", "minus 4", "right"),
+    ("-4", "negative four", "right"),
+    ("1", "5 minus 4", "ambiguous"),
+    ("0", "zero", "right"),
+    ("0", "none", "right"),
+    ("0", "0", "right"),
+    ("25", "twenty-five", "right"),
+    ("25", "twenty five", "right"),
+    ("301", "three hundred and one", "right"),
+    ("1500", "one thousand five hundred", "right"),
+    ("2500000", "2.5 million", "right"),
+    ("7243000", "7,243,000", "right"),
+    ("7,243,000", "7243000", "right"),
+    ("7243000", "$7,243,000", "right"),
+    ("7243000", "7.243 million", "right"),
+    ("24.6", "24.6 m^2", "right"),
+    ("24.6", "24.6 m²", "right"),
+    ("24.6", "24.6m2", "right"),
+    ("1.5", "1.5m", "right"),
+    ("1.5", "1,5", "right"),
+    ("12.97", "$12.97$ mL", "right"),
+    ("12.97", "12.97", "right"),
+    ("12.97", "12.9", "wrong"),
+    ("3.43", "3.429", "right"),
+    ("120", "1.2e2", "right"),
+    ("1200", "1.2 × 10^3", "right"),
+    ("1200", "1.2x10^3", "right"),
+    ("0.5", ".5", "right"),
+    ("0.5", "1/2", "right"),
+    ("0.5", "half", "right"),
+    ("0.5", "\\frac{1}{2}", "right"),
+    ("50%", "50%", "right"),
+    ("50%", "50 percent", "right"),
+    ("50", "50%", "right"),
+    ("0.5", "50%", "right"),
+    ("50%", "0.5", "right"),
+    ("12", "a dozen", "right"),
+    ("3", "三个", "right"),
+    ("3", "答案是3", "right"),
+    ("3", "３", "right"),
+    ("10000", "1万", "right"),
+    ("4", "frame12 shows a T2 sign", "unparsed"),
+    ("1000000", "1 000 000", "right"),
+    ("1000", "1'000", "right"),
+    ("5", "5 5 5", "right"),
+    ("4", "The room has 4 chairs and 2 tables.", "ambiguous"),
+    ("2", "twice", "right"),
+    ("1", "just one", "right"),
+    ("3", "x = 3", "right"),
+    ("100", "100k", "wrong"),
 ]
 
 
@@ -35,11 +97,34 @@ def test_a_number_is_read_as_a_person_would(gold: str, reply: str, expected: str
 
 
 YES_NO = [
-    ("yes", "yes"), ("Yes.", "yes"), ("No", "no"), ("no.", "no"), ("**Yes**", "yes"), ("Yes, the dog barks.", "yes"), ("No, it does not.", "no"),
-    ("The answer is yes.", "yes"), ("The answer is no", "no"), ("Now", "unparsed"), ("Not sure", "unparsed"), ("Nothing", "unparsed"),
-    ("Yes and no", "ambiguous"), ("yes or no", "ambiguous"), ("There is no dog, so yes.", "yes"), ("No doubt, the answer is yes", "yes"),
-    ("True", "yes"), ("false", "no"), ("是", "yes"), ("不是", "no"), ("否", "no"), ("Maybe", "unparsed"), ("Y", "yes"), ("n", "no"), ("\\boxed{yes}", "yes"),
-    ("Noticeably so", "unparsed"), ("I would say no.", "no"), ("Answer: Yes", "yes"),
+    ("yes", "yes"),
+    ("Yes.", "yes"),
+    ("No", "no"),
+    ("no.", "no"),
+    ("**Yes**", "yes"),
+    ("Yes, the dog barks.", "yes"),
+    ("No, it does not.", "no"),
+    ("The answer is yes.", "yes"),
+    ("The answer is no", "no"),
+    ("Now", "unparsed"),
+    ("Not sure", "unparsed"),
+    ("Nothing", "unparsed"),
+    ("Yes and no", "ambiguous"),
+    ("yes or no", "ambiguous"),
+    ("There is no dog, so yes.", "yes"),
+    ("No doubt, the answer is yes", "yes"),
+    ("True", "yes"),
+    ("false", "no"),
+    ("是", "yes"),
+    ("不是", "no"),
+    ("否", "no"),
+    ("Maybe", "unparsed"),
+    ("Y", "yes"),
+    ("n", "no"),
+    ("\\boxed{yes}", "yes"),
+    ("Noticeably so", "unparsed"),
+    ("I would say no.", "no"),
+    ("Answer: Yes", "yes"),
 ]
 
 
@@ -51,8 +136,19 @@ def test_yes_and_no_are_words_not_prefixes(reply: str, expected: str) -> None:
 
 
 SETS = [
-    ("A,C", 1.0), ("A, C", 1.0), ("C, A", 1.0), ("AC", 1.0), ("A and C", 1.0), ("(A) and (C)", 1.0), ("A; C", 1.0), ("The answer is A and C.", 1.0),
-    ("A", 0.0), ("A, B, C", 0.0), ("A, C and D", 0.0), ("red\nblue", 1.0), ("none", 0.0),
+    ("A,C", 1.0),
+    ("A, C", 1.0),
+    ("C, A", 1.0),
+    ("AC", 1.0),
+    ("A and C", 1.0),
+    ("(A) and (C)", 1.0),
+    ("A; C", 1.0),
+    ("The answer is A and C.", 1.0),
+    ("A", 0.0),
+    ("A, B, C", 0.0),
+    ("A, C and D", 0.0),
+    ("red\nblue", 1.0),
+    ("none", 0.0),
 ]
 
 
@@ -64,16 +160,31 @@ def test_several_letters_must_all_be_right(reply: str, score: float) -> None:
 
 
 def test_the_partial_metric_gives_the_share_of_right_letters_and_nothing_for_a_wrong_one() -> None:
-    sample = Sample("1", "v", "q", ("red", "green", "blue", "black"), "A,C", "multi_answer", {"metric": "letters_partial"})
+    sample = Sample(
+        "1", "v", "q", ("red", "green", "blue", "black"), "A,C", "multi_answer", {"metric": "letters_partial"}
+    )
     scores = [grade(sample, PROMPT_FORMATS["direct"].parse(reply, False)).score for reply in ("A", "A,C", "A,B", "B")]
     assert scores == [0.5, 1.0, 0.0, 0.0]
 
 
 INTERVALS = [
-    ("[5, 10]", [5, 10]), ("5s to 10s", [5, 10]), ("from 5 to 10 seconds", [5, 10]), ("5 - 10", [5, 10]), ("5.0–10.0 s", [5, 10]),
-    ('{"time": [5, 10]}', [5, 10]), ('```json\n{"time": [5.5, 10.25]}\n```', [5.5, 10.25]), ("00:05 - 00:10", [5, 10]), ("1:00 to 1:30", [60, 90]),
-    ("start: 5, end: 10", [5, 10]), ("It starts at 5 seconds and ends at 10 seconds.", [5, 10]), ("between 5 and 10", [5, 10]), ("5秒到10秒", [5, 10]),
-    ("[10, 5]", None), ("5", None), ("[1, 2] or [3, 4]", None), ("never", None),
+    ("[5, 10]", [5, 10]),
+    ("5s to 10s", [5, 10]),
+    ("from 5 to 10 seconds", [5, 10]),
+    ("5 - 10", [5, 10]),
+    ("5.0–10.0 s", [5, 10]),
+    ('{"time": [5, 10]}', [5, 10]),
+    ('```json\n{"time": [5.5, 10.25]}\n```', [5.5, 10.25]),
+    ("00:05 - 00:10", [5, 10]),
+    ("1:00 to 1:30", [60, 90]),
+    ("start: 5, end: 10", [5, 10]),
+    ("It starts at 5 seconds and ends at 10 seconds.", [5, 10]),
+    ("between 5 and 10", [5, 10]),
+    ("5秒到10秒", [5, 10]),
+    ("[10, 5]", None),
+    ("5", None),
+    ("[1, 2] or [3, 4]", None),
+    ("never", None),
 ]
 
 
@@ -83,7 +194,12 @@ def test_an_interval_is_read_in_its_usual_forms_and_never_repaired(reply: str, e
     assert (json.loads(mark.parsed) if mark.parsed else None) == expected
 
 
-BOXES = [("[1, 2, 30, 40]", [1, 2, 30, 40]), ('{"bbox_2d": [1, 2, 30, 40], "label": "cup"}', [1, 2, 30, 40]), ("[30, 2, 1, 40]", None), ("[1, 2, 3]", None)]
+BOXES = [
+    ("[1, 2, 30, 40]", [1, 2, 30, 40]),
+    ('{"bbox_2d": [1, 2, 30, 40], "label": "cup"}', [1, 2, 30, 40]),
+    ("[30, 2, 1, 40]", None),
+    ("[1, 2, 3]", None),
+]
 
 
 @pytest.mark.parametrize(("reply", "expected"), BOXES)
@@ -94,7 +210,10 @@ def test_a_box_must_be_ordered(reply: str, expected: list[float] | None) -> None
 
 def test_an_id_and_an_interval_score_half_each() -> None:
     gold = '{"id": 3, "time": [0, 10]}'
-    scores = [graded("id_interval", reply, gold).score for reply in (gold, '{"id": 4, "time": [0, 10]}', 'id: 3, from 0 to 5 s', "object 3")]
+    scores = [
+        graded("id_interval", reply, gold).score
+        for reply in (gold, '{"id": 4, "time": [0, 10]}', "id: 3, from 0 to 5 s", "object 3")
+    ]
     assert scores == [1.0, 0.5, 0.75, 0.0]
 
 
@@ -112,5 +231,5 @@ def test_an_exact_answer_is_equality_after_normalisation(reply: str, score: floa
     assert grade(sample, PROMPT_FORMATS["direct"].parse(reply, False)).score == score
 
 
-def graded(kind: str, reply: str, gold: str):  # noqa: ANN201
+def graded(kind: str, reply: str, gold: str):
     return grade(Sample("1", "v", "q", None, gold, kind), PROMPT_FORMATS["direct"].parse(reply, truncated=False))

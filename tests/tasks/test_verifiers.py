@@ -6,6 +6,7 @@ import random
 
 import numpy as np
 import pytest
+
 from strive.stages.tasks.overlap import rouge_mean
 from strive.stages.tasks.sample import QUESTION_TYPES, Sample
 from strive.stages.tasks.spans import box_iou, tiou
@@ -47,7 +48,12 @@ def test_tiou_equals_counting_on_a_grid() -> None:
 def test_box_iou_equals_counting_pixels() -> None:
     rng = random.Random(1)
     for _ in range(50):
-        boxes = [[min(x), min(y), max(x), max(y)] for x, y in (([rng.randrange(12) for _ in range(2)], [rng.randrange(12) for _ in range(2)]) for _ in range(2))]
+        boxes = [
+            [min(x), min(y), max(x), max(y)]
+            for x, y in (
+                ([rng.randrange(12) for _ in range(2)], [rng.randrange(12) for _ in range(2)]) for _ in range(2)
+            )
+        ]
         pixels = [{(x, y) for x in range(b[0], b[2]) for y in range(b[1], b[3])} for b in boxes]
         union = len(pixels[0] | pixels[1])
         assert box_iou(*boxes) == pytest.approx(len(pixels[0] & pixels[1]) / union if union else 0.0)
@@ -66,7 +72,9 @@ def test_every_question_type_has_verifiers_and_scores_stay_between_0_and_1() -> 
     for given, gold in (("1e308", "1e-300"), ("-1e308", "1"), ("0", "5")):
         for name in ("mra", "relative", "progress", "numeric"):
             assert 0.0 <= VERIFIERS[name].score(given, gold) <= 1.0
-    assert math.isfinite(VERIFIERS["id_interval"].score(json.dumps({"id": 1, "time": [0, 0]}), json.dumps({"id": 1, "time": [0, 0]})))
+    assert math.isfinite(
+        VERIFIERS["id_interval"].score(json.dumps({"id": 1, "time": [0, 0]}), json.dumps({"id": 1, "time": [0, 0]}))
+    )
 
 
 def test_the_metric_in_meta_chooses_the_verifier() -> None:

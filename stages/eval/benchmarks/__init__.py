@@ -24,7 +24,7 @@ __all__ = ["ABOUT", "BENCHMARKS", "BenchData", "benchmark"]
 
 
 def benchmark(name: str) -> Read:
-    """The benchmark's reader: (data folder, folder for unpacked videos) → `BenchData`; `UsageError` for an unknown name."""
+    """The reader: (data folder, folder for unpacked videos) → `BenchData`; `UsageError` for an unknown name."""
     if name not in BENCHMARKS:
         raise UsageError(f"unknown benchmark {name!r}", f"one of {', '.join(BENCHMARKS)}", nearest(name, BENCHMARKS))
     module, _, function = BENCHMARKS[name].partition(":")

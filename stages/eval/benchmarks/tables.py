@@ -17,13 +17,18 @@ def read_parquet(path: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]
     try:
         file = parquet.ParquetFile(path)
     except (pyarrow.ArrowException, OSError) as error:
-        raise VerificationError(f"{path}: not a readable parquet file ({error})", "the published table", "Download it again.") from error
+        raise VerificationError(
+            f"{path}: not a readable parquet file ({error})", "the published table", "Download it again."
+        ) from error
     with file:
         present = set(file.schema_arrow.names)
         missing = [name for name in columns if name not in present]
         if missing:
-            raise UsageError(f"{path}: no column {', '.join(missing)}", f"the columns {', '.join(columns)}",
-                             "Check that this is the benchmark's table, then download it again.")
+            raise UsageError(
+                f"{path}: no column {', '.join(missing)}",
+                f"the columns {', '.join(columns)}",
+                "Check that this is the benchmark's table, then download it again.",
+            )
         if file.metadata.num_rows > MAX_ROWS:
             raise UsageError(f"{path}: {file.metadata.num_rows} rows", f"at most {MAX_ROWS}", "Check the file.")
         for batch in file.iter_batches(1024):

@@ -38,8 +38,11 @@ def members(archives: list[Path], folder: str) -> dict[str, Member]:
             if info.is_dir() or "__MACOSX" in path.parts or path.name.startswith("._"):
                 continue
             if path.is_absolute() or ".." in path.parts or "\\" in info.filename or "\0" in info.filename:
-                raise VerificationError(f"{archive}: member {info.filename!r} leaves the archive", "plain relative names",
-                                        "Download the file again from its publisher.")
+                raise VerificationError(
+                    f"{archive}: member {info.filename!r} leaves the archive",
+                    "plain relative names",
+                    "Download the file again from its publisher.",
+                )
             if path.parts[:-1] == (folder,):
                 found.setdefault(path.name, Member(archive, info.filename, info.file_size, info.CRC))
     return found
@@ -51,9 +54,13 @@ def listing(archive: Path) -> list[zipfile.ZipInfo]:
         with zipfile.ZipFile(archive) as opened:
             infos = opened.infolist()
     except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError) as error:
-        raise VerificationError(f"{archive}: not a readable zip ({error})", "a whole zip file", "Download it again.") from error
+        raise VerificationError(
+            f"{archive}: not a readable zip ({error})", "a whole zip file", "Download it again."
+        ) from error
     if len(infos) > MAX_MEMBERS:
-        raise VerificationError(f"{archive}: {len(infos)} members", f"at most {MAX_MEMBERS}", "Check where the file comes from.")
+        raise VerificationError(
+            f"{archive}: {len(infos)} members", f"at most {MAX_MEMBERS}", "Check where the file comes from."
+        )
     return infos
 
 
@@ -62,7 +69,9 @@ def unpack(member: Member, work: Path) -> Path:
 
     Raises `ItemError` when the member is damaged or larger or denser than a video can be, `MissingError` without space.
     """
-    name = hashlib.sha256(f"{member.archive.name}\n{member.name}\n{member.size_bytes}\n{member.crc}".encode()).hexdigest()
+    name = hashlib.sha256(
+        f"{member.archive.name}\n{member.name}\n{member.size_bytes}\n{member.crc}".encode()
+    ).hexdigest()
     target = work / name[:2] / f"{name}{safe_suffix(member.name)}"
     if target.is_file() and target.stat().st_size == member.size_bytes:
         return target
@@ -99,7 +108,9 @@ def copy_out(member: Member, target: Path) -> None:
         except (zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError) as error:
             raise ItemError(f"{member.name}: damaged in {member.archive.name} ({error})") from error
         except KeyError as error:
-            raise MissingError(f"{member.archive}: {member.name} is gone", "the zip that was listed", "Run again.") from error
+            raise MissingError(
+                f"{member.archive}: {member.name} is gone", "the zip that was listed", "Run again."
+            ) from error
         finally:
             temporary.unlink(missing_ok=True)
 
