@@ -14,7 +14,7 @@ HINTS = {
     "open": "Answer with a word or a short phrase.",
     "interval": "Answer with the start and end in seconds, as [start, end].",
     "box": "Answer with the box in pixels, as [x1, y1, x2, y2].",
-    "id_interval": 'Answer with the object id and its start and end in seconds, as {"id": number, "time": [start, end]}.',
+    "id_interval": 'Answer with the id and the start and end in seconds, as {"id": number, "time": [start, end]}.',
     "progress": "Answer with a percentage from 0 to 100.",
 }
 THINK_FIRST = "First think inside <think> </think>, then answer inside <answer> </answer>."
