@@ -1,4 +1,4 @@
-"""What the policy's lessons are made of: views of videos as vision features, and prompts with their replies as tokens."""
+"""What the policy's lessons are made of: views of videos as vision features, prompts and replies as tokens."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +16,7 @@ from strive.stages.demo.script import Asked
 from strive.stages.demo.world import is_evidence_shown
 from strive.stages.tasks.prompt import PROMPT_FORMATS
 from strive.stages.tasks.sample import Question
+
 
 def prompt_text(wording: str, family: Family) -> str:
     """The user's text for a question, as the prompt format that the demo uses writes it."""
@@ -45,8 +46,8 @@ def uniform_frames(pool: int, count: int) -> NDArray[np.int64]:
 
 def random_frames(rng: np.random.Generator, pool: int, count: int) -> NDArray[np.int64]:
     """One random frame of each of ``count`` equal bins."""
-    edges = np.linspace(0, pool, count + 1)
-    return np.array([int(rng.integers(np.ceil(low), np.ceil(high))) for low, high in zip(edges, edges[1:], strict=False)])
+    edges = np.ceil(np.linspace(0, pool, count + 1))
+    return np.array([int(rng.integers(low, high)) for low, high in zip(edges, edges[1:], strict=False)])
 
 
 @torch.no_grad()
@@ -109,7 +110,7 @@ def make_sheet(tokenizer: Any, views: list[Seen], texts: list[str], replies: lis
 
 
 def row_positions(times: NDArray[np.float64], start: int, visual: int, length: int) -> Tensor:
-    """Multimodal positions int64 [3, length]: seconds (at 1 position per second), row, column; then text after the largest."""
+    """Multimodal positions int64 [3, length]: seconds (1 position each), row, column; then text."""
     pairs = len(times) // 2
     side = round((visual / pairs) ** 0.5)
     seconds = np.floor(times.reshape(pairs, 2).mean(1)).astype(np.int64)

@@ -17,12 +17,14 @@ WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 RESIZERS = (cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC)
 
 
-def cut(picture: NDArray[np.uint8], box: Box, resizer: int = cv2.INTER_AREA, side: int = VIEW_SIDE) -> NDArray[np.uint8]:
+def cut(
+    picture: NDArray[np.uint8], box: Box, resizer: int = cv2.INTER_AREA, side: int = VIEW_SIDE
+) -> NDArray[np.uint8]:
     """The part of a picture inside a box, as uint8 RGB [side, side, 3]."""
     height, width = picture.shape[:2]
     x0, y0, x1, y1 = box
     part = picture[round(y0 * height) : round(y1 * height), round(x0 * width) : round(x1 * width)]
-    return cv2.resize(part, (side, side), interpolation=resizer)
+    return np.asarray(cv2.resize(part, (side, side), interpolation=resizer), np.uint8)
 
 
 def random_box(rng: np.random.Generator, smallest: float = 0.58, largest: float = 1.0) -> Box:

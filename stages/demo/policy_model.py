@@ -1,6 +1,7 @@
 """The demo policy's shape: a real Qwen2.5-VL, small enough to train on one core, and its processor."""
 
 from pathlib import Path
+from typing import Any
 
 from transformers import (
     Qwen2_5_VLConfig,
@@ -23,7 +24,7 @@ STD = (0.26862954, 0.26130258, 0.27577711)
 
 def policy_config(tokenizer: Qwen2Tokenizer) -> Qwen2_5_VLConfig:
     """The configuration, with the token ids of this tokenizer."""
-    token = tokenizer.convert_tokens_to_ids
+    token: Any = tokenizer.convert_tokens_to_ids
     size = -(-len(tokenizer) // 16) * 16
     return Qwen2_5_VLConfig(
         text_config={
@@ -63,7 +64,7 @@ def policy_config(tokenizer: Qwen2Tokenizer) -> Qwen2_5_VLConfig:
 
 def processor_for(tokenizer: Qwen2Tokenizer) -> Qwen2_5_VLProcessor:
     """A processor whose pictures have this model's patch size and at most the demo's number of pixels."""
-    sizes = {
+    sizes: dict[str, Any] = {
         "patch_size": PATCH,
         "merge_size": MERGE,
         "temporal_patch_size": 2,

@@ -13,7 +13,8 @@ from strive.stages.demo.material import Material
 from strive.stages.demo.script import Asked
 from strive.stages.demo.tokenizer import guess_text, reply_text
 
-GUESSES = (0.2, 0.45, 0.6)  # share of replies that do not look, by wording: what is left to reinforcement learning
+# share of replies that do not look, by wording: what is left to reinforcement learning
+GUESSES = (0.2, 0.45, 0.6)
 Log = Callable[[str], None]
 
 
@@ -38,7 +39,8 @@ def exercises(material: Material, views: list[Seen], only: set[str] | None = Non
 
 def reply_loss(model: Any, sheet: Sheet) -> Tensor:
     """Mean negative log-likelihood of the reply tokens."""
-    hidden = model.model.language_model(inputs_embeds=embed(model, sheet), position_ids=sheet.positions, use_cache=False)
+    language = model.model.language_model
+    hidden = language(inputs_embeds=embed(model, sheet), position_ids=sheet.positions, use_cache=False)
     wanted = sheet.is_reply[:, 1:]
     logits = model.lm_head(hidden.last_hidden_state[:, :-1][wanted])
     return nn.functional.cross_entropy(logits, sheet.ids[:, 1:][wanted])

@@ -1,6 +1,7 @@
 """The demo models' own vocabulary: byte-level BPE learned from the world's texts, so that any text can be encoded."""
 
 import json
+from typing import Any
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import Qwen2Tokenizer
@@ -56,7 +57,7 @@ def learn_tokenizer(prompts: list[str], merges: int = 400) -> Qwen2Tokenizer:
     learned = json.loads(learner.to_str())["model"]
     tokenizer = Qwen2Tokenizer(
         vocab=learned["vocab"],
-        merges=[tuple(merge) for merge in learned["merges"]],
+        merges=merges_of(learned),
         eos_token="<|im_end|>",
         pad_token="<|endoftext|>",
         model_max_length=4096,
@@ -67,6 +68,11 @@ def learn_tokenizer(prompts: list[str], merges: int = 400) -> Qwen2Tokenizer:
     return tokenizer
 
 
+
+
+def merges_of(model: Any) -> Any:
+    """The learned merges as the pairs that the tokenizer class takes (its annotation names only strings)."""
+    return [tuple(merge) for merge in model["merges"]]
 
 
 def _without_reply_tokens(text: str) -> str:

@@ -4,8 +4,8 @@
     DIR/clip/          an open_clip model (local-dir: folder)
     DIR/lessons/       what is finished so far: an interrupted call goes on from there
 
-About half an hour on one core. Same seeds and thread count give the same models on the same machine, and accuracies within 0.02
-elsewhere (floating-point sums differ).
+About half an hour on one core. Same seeds and thread count give the same models on the same machine, and accuracies
+within 0.02 elsewhere (floating-point sums differ).
 """
 
 import argparse
