@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from strive.stages.report.run_folder import RunFolder
+from strive.stages.report.values import count, mapping, pair, share
 
 COUNTS = ("unparsed", "ambiguous", "truncated", "empty", "undecodable")
 
@@ -35,28 +36,21 @@ def eval_rows(runs: Sequence[RunFolder]) -> list[EvalRow]:
 def eval_row(run: RunFolder) -> EvalRow:
     """One results.json as a line."""
     found = run.results
-    bounds = found.get("ci") or (None, None)
+    low, high = pair(found.get("ci"))
     return EvalRow(
-        run.name, str(found.get("bench", "")), str(found.get("control") or "none"), int(found.get("n") or 0),
-        share(found.get("accuracy")), share(bounds[0]), share(bounds[1]), share(found.get("accuracy_answered")),
-        share(found.get("format_rate")), counts(found), share(found.get("chance")),
-        families(found),
+        run.name, str(found.get("bench", "")), str(found.get("control") or "none"), count(found.get("n")) or 0,
+        share(found.get("accuracy")), share(low), share(high), share(found.get("accuracy_answered")),
+        share(found.get("format_rate")), counts(found), share(found.get("chance")), families(found),
     )
 
 
 def counts(found: Mapping[str, Any]) -> dict[str, int]:
     """How many replies or items were not answers, those that occurred only."""
-    return {name: int(found[f"n_{name}"]) for name in COUNTS if found.get(f"n_{name}")}
+    return {name: number for name in COUNTS if (number := count(found.get(f"n_{name}")))}
 
 
 def families(found: Mapping[str, Any]) -> dict[str, tuple[float, int]]:
     """Accuracy and count by family of questions."""
-    table = found.get("families") or {}
-    pairs = {str(name): (share(row.get("accuracy")), int(row.get("n") or 0)) for name, row in table.items()
-             if isinstance(row, Mapping)}
-    return {name: (accuracy, n) for name, (accuracy, n) in pairs.items() if accuracy is not None}
-
-
-def share(value: Any) -> float | None:
-    """A number, or None."""
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    rows = {str(name): mapping(row) for name, row in mapping(found.get("families")).items()}
+    return {name: (accuracy, count(row.get("n")) or 0) for name, row in rows.items()
+            if (accuracy := share(row.get("accuracy"))) is not None}

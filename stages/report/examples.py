@@ -11,6 +11,7 @@ from strive.configs.errors import StriveError
 from strive.stages.bundle.reader import Bundle, Variant
 from strive.stages.report.run_folder import RunFolder
 from strive.stages.report.thumbnails import Thumbnail, thumbnails
+from strive.stages.report.values import count, mapping, number
 
 BundleOf = Callable[[Path, str], Bundle | None]
 MOST_EXAMPLES, LONGEST_REPLY = 4, 4000
@@ -64,7 +65,7 @@ def group_rows(rows: Sequence[Row]) -> dict[tuple[int, str], list[Row]]:
     """Rollouts by step and sample, those with a reward only."""
     groups: dict[tuple[int, str], list[Row]] = {}
     for row in rows:
-        if isinstance(row.get("step"), int) and isinstance(row.get("reward"), int | float):
+        if count(row.get("step")) is not None and number(row.get("reward")) is not None:
             groups.setdefault((row["step"], str(row.get("id", ""))), []).append(row)
     return groups
 
@@ -81,14 +82,14 @@ def example(run: Path, key: tuple[int, str], rows: list[Row], bundle_of: BundleO
     ranked = sorted(rows, key=lambda row: float(row["reward"]))
     best, worst = ranked[-1], ranked[0]
     pair = [("best", best)] + ([("worst", worst)] if worst["reward"] < best["reward"] else [])
-    if bundle and not all(variant_of(row, bundle, int(row.get("variant", 0))) for _, row in pair):
+    if bundle and not all(variant_of(row, bundle) for _, row in pair):
         missing = "frames not shown: the bundle in the cache was made with other settings"
     sample = bundle.sample if bundle else None
     return Example(
         key[0], key[1], sample.question if sample else str(best.get("question", "")),
-        tuple(sample.options or ()) if sample else (), sample.answer if sample else str(best.get("gold", "")),
-        int(best.get("group_size") or len(rows)),
-        int(best.get("group_top") or sum(row["reward"] == best["reward"] for row in rows)),
+        tuple(sample.options or ()) if sample else (), sample.answer if sample else str(best.get("gold") or ""),
+        count(best.get("group_size")) or len(rows),
+        count(best.get("group_top")) or sum(row["reward"] == best["reward"] for row in rows),
         tuple(shown(title, row, bundle) for title, row in pair), missing,
     )
 
@@ -106,23 +107,30 @@ def find_bundle(run: Path, sample_id: str, bundle_of: BundleOf | None) -> tuple[
 
 def shown(title: str, row: Row, bundle: Bundle | None) -> Shown:
     """One rollout with the frames of its own variant."""
-    number = int(row.get("variant", 0))
-    variant = variant_of(row, bundle, number)
+    variant = variant_of(row, bundle)
     operators = ", ".join(str(one.get("operator")) for one in variant.operators) if variant else ""
-    parts = {str(k): float(v) for k, v in (row.get("rewards") or {}).items() if isinstance(v, int | float)}
-    advantage = row.get("advantage")
-    return Shown(title, number, variant.sampler if variant else "", operators, reply(row), float(row["reward"]), parts,
-                 float(advantage) if isinstance(advantage, int | float) else None,
+    parts = {str(k): found for k, v in mapping(row.get("rewards")).items() if (found := number(v)) is not None}
+    sampler, place = (variant.sampler if variant else ""), count(row.get("variant")) or 0
+    return Shown(title, place, sampler, operators, reply(row), float(row["reward"]), parts,
+                 number(row.get("advantage")),
                  tuple(thumbnails(variant)) if variant else ())
 
 
-def variant_of(row: Row, bundle: Bundle | None, number: int) -> Variant | None:
+def variant_of(row: Row, bundle: Bundle | None) -> Variant | None:
     """The variant that the rollout saw; None when the bundle's is another one, as its frames' times tell."""
-    if bundle is None or not 0 <= number < bundle.n_variants:
+    place = count(row.get("variant"))
+    if bundle is None or place is None or place >= bundle.n_variants:
         return None
-    variant, times = bundle.variant(number), row.get("times")
-    same = times is None or (len(times) == len(variant.times) and np.allclose(times, variant.times, rtol=0, atol=1e-3))
-    return variant if same else None
+    variant = bundle.variant(place)
+    return variant if "times" not in row or same_times(row["times"], variant.times) else None
+
+
+def same_times(written: Any, times: np.ndarray) -> bool:
+    """True for a list of the same times, to a millisecond."""
+    seconds = [number(one) for one in written] if isinstance(written, list) else []
+    if len(seconds) != len(times):
+        return False
+    return all(s is not None and abs(s - t) < 1.5e-3 for s, t in zip(seconds, times, strict=True))
 
 
 def reply(row: Row) -> str:

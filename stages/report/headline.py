@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from strive.stages.report.values import mapping, share
+
 ROWS = (
     ("base", "Base policy", "start", "before training"),
     ("trained", "Trained policy", "result", "after training"),
@@ -57,26 +59,26 @@ def read_headline(summary: Mapping[str, Any]) -> Headline:
     """From figures under the names that `strive demo` prints (`base_accuracy`, `text_only_accuracy`, `chance`, …),
     a `title`, a `text` of two sentences, and `facts` (label → value) for anything else."""
     rows = tuple(
-        HeadlineRow(label, note, kind, accuracy, share(summary, f"{name}_accuracy_answered"),
-                    share(summary, f"{name}_format_rate"), share(summary, f"{name}_accuracy_when_visible"))
+        HeadlineRow(label, note, kind, accuracy, share(summary.get(f"{name}_accuracy_answered")),
+                    share(summary.get(f"{name}_format_rate")), share(summary.get(f"{name}_accuracy_when_visible")))
         for name, label, kind, note in ROWS
-        if (accuracy := share(summary, f"{name}_accuracy")) is not None
+        if (accuracy := share(summary.get(f"{name}_accuracy"))) is not None
     )
-    marks = {name: value for name in ("chance", "ceiling") if (value := share(summary, name)) is not None}
+    marks = {name: value for name in ("chance", "ceiling") if (value := share(summary.get(name))) is not None}
     facts = {label: plain(summary[name]) for name, label in FACTS if summary.get(name) is not None}
-    if (visible := share(summary, "visible_share")) is not None:
+    if (visible := share(summary.get("visible_share"))) is not None:
         facts["questions whose evidence is in the frames shown"] = f"{100 * visible:.0f} %"
-    facts |= {str(label): plain(value) for label, value in (summary.get("facts") or {}).items()}
+    facts |= {str(label): plain(value) for label, value in mapping(summary.get("facts")).items()}
     return Headline(str(summary.get("title") or ""), str(summary.get("text") or ""), rows, read_families(summary),
                     marks, facts, gain(rows))
 
 
 def read_families(summary: Mapping[str, Any]) -> tuple[Family, ...]:
     """The families of the summary, in its order."""
-    found = summary.get("families") or {}
+    found = mapping(summary.get("families"))
     return tuple(
-        Family(str(name), share(row, "base"), share(row, "trained"), share(row, "chance"),
-               tuple(v for arm in ("text_only", "blank", "swapped") if (v := share(row, arm)) is not None))
+        Family(str(name), share(row.get("base")), share(row.get("trained")), share(row.get("chance")),
+               tuple(v for arm in ("text_only", "blank", "swapped") if (v := share(row.get(arm))) is not None))
         for name, row in found.items() if isinstance(row, Mapping)
     )
 
@@ -85,12 +87,6 @@ def gain(rows: tuple[HeadlineRow, ...]) -> float | None:
     """Trained minus base, when both are there."""
     by_kind = {row.kind: row.accuracy for row in rows}
     return by_kind["result"] - by_kind["start"] if {"result", "start"} <= by_kind.keys() else None
-
-
-def share(summary: Mapping[str, Any], name: str) -> float | None:
-    """A figure between 0 and 1, or None."""
-    value = summary.get(name)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def plain(value: Any) -> str:

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from strive.stages.report.curves import Line, chart, smooth, swatch
 from strive.stages.report.run_folder import RunFolder
+from strive.stages.report.values import number
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,8 @@ def panel_lines(panel: Panel, runs: Sequence[RunFolder]) -> list[Line]:
     """One line a run and metric."""
     several = len(runs) > 1
     return [
-        Line(f"{run.name} · {label}" if several else label, *points(run, metric), number % 8, dash)
-        for number, run in enumerate(runs) for dash, (metric, label) in enumerate(panel.metrics)
+        Line(f"{run.name} · {label}" if several else label, *points(run, metric), place % 8, dash)
+        for place, run in enumerate(runs) for dash, (metric, label) in enumerate(panel.metrics)
     ]
 
 
@@ -98,4 +99,5 @@ def dash_legend(panel: Panel) -> tuple[Markup, ...]:
 
 def figure(value: Any) -> float:
     """A metric as a float; what is missing or not a number is NaN and leaves a gap."""
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    found = number(value)
+    return math.nan if found is None else found

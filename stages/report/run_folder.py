@@ -10,6 +10,7 @@ import yaml
 
 from strive.cache.atomic import read_jsonl
 from strive.configs.errors import MissingError, UsageError, VerificationError
+from strive.stages.report.values import count
 
 MOST_BYTES = 512 * 1024 * 1024
 
@@ -52,7 +53,7 @@ def read_run(path: Path) -> RunFolder:
 
 def last_of_each_step(rows: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
     """Rows in step order; a step that was done again after a resume counts once, its last row."""
-    by_step = {row["step"]: row for row in rows if isinstance(row.get("step"), int)}
+    by_step = {row["step"]: row for row in rows if count(row.get("step")) is not None}
     return tuple(by_step[step] for step in sorted(by_step))
 
 

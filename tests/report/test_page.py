@@ -240,3 +240,25 @@ def test_frames_of_another_bundle_than_the_rollout_saw_are_never_shown(tmp_path:
         page = read(write_report([run], tmp_path / "r.html", bundle_of=lambda run, sample: bundle))
         assert len([tag for tag, _ in page.tags if tag == "img"]) == pictures
         assert ("made with other settings" in page.text) == (pictures == 0)
+
+
+ODD = ("x", None, [], {}, [1], {"a": 1}, float("inf"), float("nan"), -1, 10**30, True)
+
+
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+def test_values_of_the_wrong_kind_never_break_the_page(tmp_path: Path, make_bundle: Make, odd: object) -> None:
+    run, bundle = tmp_path / "run", make_bundle()
+    run.mkdir()
+    rows = [{**metrics_row(s), name: odd} for s, name in enumerate(metrics_row(1), start=1)]
+    write_lines(run / "metrics.jsonl", [*rows, metrics_row(99)])
+    broken = [{**rollout_row(s, "best"), name: odd} for s, name in enumerate(rollout_row(1, "best"), start=1)]
+    write_lines(run / "rollouts.jsonl", broken)
+    (run / "run.json").write_text(json.dumps({"samples": odd, "data": odd}), "utf-8")
+    (run / "config.yaml").write_text(f"variants: {json.dumps(odd)}\ntrain:\n  rollouts: {json.dumps(odd)}\n", "utf-8")
+    for name in RESULTS:
+        (tmp_path / f"eval-{name}").mkdir()
+        (tmp_path / f"eval-{name}" / "results.json").write_text(json.dumps({**RESULTS, name: odd}), "utf-8")
+    summary = {**SUMMARY, "families": {"a": odd}, "chance": odd, "trained_accuracy": odd}
+    runs = [run, *(tmp_path / f"eval-{name}" for name in RESULTS)]
+    page = read(write_report(runs, tmp_path / "r.html", summary=summary, bundle_of=lambda r, s: bundle))
+    assert all(f"eval-{name}" in page.text for name in RESULTS)
