@@ -34,7 +34,8 @@ def test_every_frame_of_every_variant_is_shown_in_order(make_bundle: Make, frame
     for row in read_rows(bundle):
         drawn = np.asarray(draw_row(row, WIDTH - 2 * MARGIN))
         inner = sheet[:, MARGIN:-MARGIN]
-        tops = [y for y in range(top, len(sheet) - len(drawn)) if (inner[y : y + len(drawn)] == drawn).all()]
+        starts = [y for y in range(top, len(sheet) - len(drawn)) if (inner[y] == drawn[0]).all()]
+        tops = [y for y in starts if (inner[y : y + len(drawn)] == drawn).all()]
         assert len(tops) == 1, "the row stands in the sheet, once, below the row before"
         top = tops[0] + len(drawn)
         shown = np.concatenate(bundle.variant(row.number).clips())
