@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from strive.stages.tasks.letters import bare_letters, choose, mentions
+from strive.stages.tasks.letters import Mention, bare_letters, choose, mentions
 from strive.stages.tasks.numbers import read_number
 from strive.stages.tasks.option_text import equal_options, numeric_options, occurring_options
 from strive.stages.tasks.plain import normal, plain
@@ -22,6 +22,8 @@ LEAD = re.compile(
     r"^[\s\"'(\[{<]*(?:(?:the\s+)?(?:answer|option|choice)\s*(?:is|:)?\s*)?[(\[]?([A-Z])[\"')\]}>]*\s*[.):\-,]\s*(\S.*)$",
     re.DOTALL | re.IGNORECASE,
 )
+
+SPACED = re.compile(r"^\s*([B-HJ-Z])\s+(\S.*)$", re.DOTALL)
 
 
 def read_letter(answer: str, options: Sequence[str] | None, count: int = 8) -> Reading:
@@ -57,9 +59,10 @@ def chosen_letters(answer: str, options: Sequence[str]) -> set[str]:
     if equal:
         return letters(equal)
     text = by_position(text, options)
-    named = choose(mentions(text, options))
+    found = mentions(text, options)
+    named = choose(found)
     if named:
-        return named
+        return named | contradicted(text, found, named, options)
     valued = numeric_options(text, options)
     if valued and all(read_number(option).value is not None for option in options):
         return letters(valued)  # "2 + 2 = 4" mentions the option 2 and means 4
@@ -73,17 +76,32 @@ def letters(indices: set[int]) -> set[str]:
 
 def lettered_conflict(text: str, options: Sequence[str]) -> set[str]:
     """Both letters when an answer gives one letter with another option's text; else nothing."""
-    lead = LEAD.match(text)
+    lead = LEAD.match(text) or SPACED.match(text)
     if lead is None or ord(lead[1].upper()) - ord("A") >= len(options):
         return set()
-    rest = normal(lead[2])
+    meant = options_begun(lead[2], options)
+    return meant | {lead[1].upper()} if meant and lead[1].upper() not in meant else set()
+
+
+def contradicted(text: str, found: Sequence[Mention], named: set[str], options: Sequence[str]) -> set[str]:
+    """The letters of other options whose text follows a named letter: "the answer is B (the text of A)"."""
+    others: set[str] = set()
+    for one in found:
+        if one.letter in named and not one.rejected and re.match(r"[\"')\]]*\s*[.:,(\-]", text[one.end :]):
+            meant = options_begun(text[one.end : one.end + 300], options)
+            others |= meant if meant and one.letter not in meant else set()
+    return others
+
+
+def options_begun(text: str, options: Sequence[str]) -> set[str]:
+    """Letters of the option whose text (the longest such) the normalised `text` begins with."""
+    rest = normal(text)
     wanted = [normal(option) for option in options]
     begun = [i for i, option in enumerate(wanted) if option and re.match(rf"{re.escape(option)}(?!\w)", rest)]
     if not begun:
         return set()
     longest = max(begun, key=lambda i: len(wanted[i]))
-    meant = letters({i for i in begun if wanted[i] == wanted[longest]})
-    return set() if lead[1].upper() in meant else meant | {lead[1].upper()}
+    return letters({i for i in begun if wanted[i] == wanted[longest]})
 
 
 def by_position(text: str, options: Sequence[str]) -> str:

@@ -3,11 +3,12 @@
 import re
 
 NOUN = (
-    r"(?:answer|option|choice|solution|response|selection|pick|letter|antwort|lösung|réponse|respuesta|答案|选项|选择)"
+    r"(?:answer|option|choice|solution|response|selection|pick|letter|antwort|lösung|réponse|respuesta|risposta|"
+    r"resposta|antwoord|ответ|답|答え|正解|答案|选项|选择)"
 )
 COPULA = (
     r"(?:is|was|are|'s|(?:would|will|should|must|has to|can only|could only|seems to|appears to|might|may|could) be|"
-    r"ist|lautet|est|es|是|为|应该是|应为|应是|:|=|->|=>|→|⇒|-)"
+    r"ist|lautet|est|es|は|是|为|应该是|应为|应是|:|=|->|=>|→|⇒|-)"
 )
 SOFT = (  # words that may stand between the cue and the letter
     r"(?:\s|:|,|\"|'|the|option|choice|letter|answer|number|indeed|clearly|most|likely|probably|definitely|simply|"
@@ -24,7 +25,7 @@ VERB = (
 )
 PRONOUN = r"(?:it|that|this|which|one|and|only)"
 CONNECTOR = (
-    r"(?:so|thus|hence|therefore|then|probably|likely|definitely|clearly|maybe|perhaps|surely|certainly|but|finally|"
+    r"(?:so|thus|hence|therefore|probably|likely|definitely|clearly|maybe|perhaps|surely|certainly|but|finally|"
     r"final|yes|ok|okay|actually|conclusion|verdict|correct|因此|所以|故|选|应选|答|而是|选择|no,|->|=>|→|⇒)"
 )
 
@@ -32,6 +33,7 @@ AFFIRM_LEFT = re.compile(
     rf"(?:{NOUN}\)?(?:\s+(?:to|for) (?:the|this) \w+)?\s*(?:\([^()]*\)\s*)?(?:(?:{SOFT})\s*{COPULA})+"
     rf"|\b{ADJECTIVE}\s+(?:\w+\s+){{0,4}}?{COPULA}"
     rf"|\b{VERB}(?:\s+(?:that|it is|it's|it|is))*"
+    r"|\b(?:had|have) to (?:choose|pick|guess|answer|decide)[^.;\n]{0,20},"
     rf"|\b{PRONOUN}\s*(?:is|was|'s|(?:must|has to|would|can only|could only|should|will|seems to) be)"
     rf"|(?:^|[^\w]|(?<=[一-鿿])){CONNECTOR}[,:]?"
     rf"){SOFT}$",
@@ -42,12 +44,17 @@ HEDGE = re.compile(r"\b(?:could|might|may|maybe|perhaps|possibly|either)\b", re.
 END_LEFT = re.compile(r"\b(?:is|are|be)\s*[:\"']*\s*$", re.IGNORECASE)
 
 REJECT_LEFT = re.compile(
-    r"(?:\b(?:not|never|neither|nor|cannot|rather than|instead of|except(?: for)?|excluding|unlike|other than|without|"
-    r"eliminat\w*|rul(?:e|es|ed|ing) out|exclud\w*|discard\w*|reject\w*|dismiss\w*|nicht|kein\w*|ne|pas|no es)\b|n't\b|"
+    r"(?:\b(?:not(?: (?:show|match|fit|depict|support|describe|contain|include))?|never|neither|nor|cannot|"
+    r"(?:anything|everything|all|any of them) but|rather than|instead of|except(?: for)?|excluding|unlike|other than|"
+    r"without|eliminat\w*|rul(?:e|es|ed|ing) out|exclud\w*|discard\w*|reject\w*|dismiss\w*|nicht|kein\w*|ne|pas|no es)\b|n't\b|"
     r"不是|不选|不可能是|排除)"
     rf"\s*(?:necessarily|just)?{SOFT}$"
     r"|\b(?:wrong|incorrect|false|bad|distractor|distractors|misleading)\b[^.;\n]{0,25}?(?:is|are|:|being)?\s*$",
     re.IGNORECASE,
+)
+REJECT_LIST = re.compile(  # "none of the options A, B, C" up to the letter looked at
+    r"\b(?i:none|neither|any) of (?:the )?(?:options?|choices?|answers?)?[\s:(]*"
+    r"(?:\(?[A-Z]\)?[\s,]*(?:and|or|nor)?\s*)*\(?$"
 )
 REJECT_CLAUSE = re.compile(
     r"(?:n't|\bnot)\s+(?:think|believe|say|choose|pick|select|agree|consider|sure (?:that|if|whether))"
@@ -78,6 +85,8 @@ REJECT_RIGHT = re.compile(
 )
 AFFIRM_RIGHT = re.compile(
     rf"{OPENING}(?:option\s+|choice\s+)?(?:{COPULA_RIGHT}\s+(?:{SOFTER}\s+)*{RIGHT}(?!\s*(?:that|which)\s+(?:is|was)\s+(?:not|wrong))"
+    rf"|{COPULA_RIGHT}\s+(?:the\s+)?(?:more|most)\s+(?:likely|plausible|probable|accurate|appropriate|suitable|fitting)"
+    rf"|remains\b|(?:is|are) (?:left|the only)\b|(?:is|does)\s*(?=[.!]|$)"
     rf"|(?:{SOFTER}\s+)*(?:fits|matches|describes|explains)\b|(?:选项)?(?:是)?(?:正确|对))",
     re.IGNORECASE,
 )
@@ -85,6 +94,7 @@ VERDICT_WRONG = re.compile(
     rf"^[\"')\]}}.:,;\-=>\s(]*(?:{WRONG}|no\b|not (?:correct|right|true|shown|seen|in the)|✗|✘|❌|✖|×)", re.IGNORECASE
 )
 VERDICT_RIGHT = re.compile(
-    r"^[\"')\]}.:,;\-=>\s(]*(?:(?:this|it|that) is )?(?:correct|right|true|yes|✓|✔|✅|☑|对|正确)(?![A-Za-z])",
+    r"^[\"')\]}.:,;\-=>\s(]*(?:(?:this|it|that) is )?"
+    r"(?:(?:this|it|that) (?:matches|fits)|correct|right|true|yes|✓|✔|✅|☑|对|正确)(?![A-Za-z])",
     re.IGNORECASE,
 )

@@ -23,11 +23,12 @@ AFTER_ARTICLE = re.compile(  # what may follow "A" or "I" for it to be a letter,
 BOUNDARY = re.compile(r"[.!?;]+(?=\s|$)|\n|,(?=\s)|\(|\)")
 SENTENCE = re.compile(r"[.!;]+(?=\s|$)|\n|[?]")
 JOIN = re.compile(
-    r"^[\"')\]}]*(?:\s*,?\s*(?:or|and|nor|&|/|oder|und|或|和)\s*|\s*,\s*|\s*/\s*)(?:(?:maybe|perhaps|possibly|even|also)\s+)?(?:option\s+|choice\s+)?[\"'(\[{]*$",
+    r"^[\"')\]}]*(?:\s*,?\s*(?:or|and|nor|&|/|oder|und|或|和|->|→|=>)\s*|\s*,\s*|\s*/\s*)(?:(?:maybe|perhaps|possibly|even|also)\s+)?(?:option\s+|choice\s+)?[\"'(\[{]*$",
     re.IGNORECASE,
 )
-HARD_JOIN = re.compile(r"(?:or|and|&|/|oder|und|或|和)", re.IGNORECASE)
+HARD_JOIN = re.compile(r"(?:or|and|&|/|oder|und|或|和|->|→|=>)", re.IGNORECASE)
 START = re.compile(r"(?:^|\n)[\s\"'>\-]*$")
+WEAK: tuple[Strength, ...] = ("none", "mark", "lead")
 LONGEST_CLAUSE = 200  # characters looked at on either side of a letter
 
 
@@ -101,8 +102,7 @@ def judge(text: str, one: Mention, option: str) -> None:
     beyond = after_option(right, option)
     ending = SENTENCE.search(text, one.end)
     one.asked = ending is not None and ending.group() == "?"
-    rejected_right = any(cues.REJECT_RIGHT.match(rest) for rest in {right, beyond}) or cues.VERDICT_WRONG.match(beyond)
-    if cues.REJECT_LEFT.search(left) or cues.REJECT_CLAUSE.search(left) or (rejected_right and not denies_other(right)):
+    if is_rejected(text, one, left, right, beyond):
         one.rejected = True
     elif (said := cues.AFFIRM_LEFT.search(clause_before(text, one.start))) or is_last_sentence(text, one):
         one.strength = "mark" if said and cues.HEDGE.search(said.group()) else "statement"
@@ -110,6 +110,16 @@ def judge(text: str, one: Mention, option: str) -> None:
         one.strength = "verdict"
     elif is_marked(text, one):
         one.strength = "mark" if text[: min(one.start, 40)].strip("\"'([{<> ") else "lead"
+
+
+def is_rejected(text: str, one: Mention, left: str, right: str, beyond: str) -> bool:
+    """The words before or after the letter deny it."""
+    if cues.REJECT_LEFT.search(left) or cues.REJECT_CLAUSE.search(left):
+        return True
+    if cues.REJECT_LIST.search(text[max(0, one.start - LONGEST_CLAUSE) : one.start]):
+        return True
+    after = cues.REJECT_RIGHT.match(right) or cues.REJECT_RIGHT.match(beyond) or cues.VERDICT_WRONG.match(beyond)
+    return after is not None and not denies_other(right)
 
 
 def denies_other(right: str) -> bool:
@@ -128,7 +138,7 @@ def after_option(right: str, option: str) -> str:
 
 def is_last_sentence(text: str, one: Mention) -> bool:
     """The letter is all that stands on the last line or in the last sentence."""
-    before = re.search(r"(?:^|\n|[.!?:]\s)\s*[\"'(\[{<]*$", text[max(0, one.start - 40) : one.start]) is not None
+    before = re.search(r"(?:^|\n|[.!?]\s)\s*[\"'(\[{<]*$", text[max(0, one.start - 40) : one.start]) is not None
     return before and re.fullmatch(r"[\s\"')\]}>.:!]*", text[one.end : one.end + 200]) is not None
 
 
@@ -154,32 +164,39 @@ def join(text: str, found: list[Mention]) -> None:
         gap = text[before.end : after.start]
         if not JOIN.match(gap) or before.letter == after.letter or before.rejected or not after.rejected:
             continue
-        if before.strength in ("none", "mark", "lead") and (HARD_JOIN.search(gap) or after.start in passed_on):
+        if before.strength in WEAK and (HARD_JOIN.search(gap) or after.start in passed_on):
             before.rejected = True
             passed_on.add(before.start)
     for before, after in zip(found, found[1:], strict=False):
         gap = text[before.end : after.start]
         if not JOIN.match(gap) or before.letter == after.letter:
             continue
-        if before.rejected and after.strength in ("none", "mark", "lead"):
+        if before.rejected and after.strength in WEAK:
             after.rejected = True
-        elif not before.rejected and not after.rejected:
+        elif not before.rejected and not after.rejected and (HARD_JOIN.search(gap) or after.strength in WEAK):
             before.joined = after.joined = True
 
 
 def drop_restated(text: str, found: list[Mention], options: Sequence[str]) -> None:
-    """A list of options that is only repeated names none of them."""
-    weak = [m for m in found if m.strength in ("none", "mark", "lead") and not m.rejected]
-    restated = [m for m in weak if repeats(text, m, options[letter_index(m)])]
-    if len({m.letter for m in restated}) > 1:
-        for one in restated:
+    """A list of options that is repeated, or gone through one by one, names none of them."""
+    weak = [m for m in found if m.strength in WEAK and not m.rejected]
+    listed = [m for m in weak if repeats(text, m, options[letter_index(m)]) or heads_entry(text, m)]
+    if len({m.letter for m in listed}) > 1:
+        for one in listed:
             one.strength = "none"
 
 
 def repeats(text: str, one: Mention, option: str) -> bool:
     """The option's text, or the beginning of it up to the line's end, follows its letter."""
-    wanted, line = normal(option), normal(text[one.end : one.end + len(option) + LONGEST_CLAUSE].partition("\n")[0])
+    line = normal(text[one.end : one.end + len(option) + LONGEST_CLAUSE].partition("\n")[0])
+    wanted = normal(option)
     return bool(wanted) and bool(line) and (line.startswith(wanted) or wanted.startswith(line))
+
+
+def heads_entry(text: str, one: Mention) -> bool:
+    """The letter stands at the head of a sentence or line, set off by a colon, bracket or dot: "B: …"."""
+    before = re.search(r"(?:^|\n|[.!;]\s)[\s\"'>*\-\d.(]*$", text[max(0, one.start - 40) : one.start]) is not None
+    return before and re.match(r"\s?[.:)]\s+\S", text[one.end : one.end + 40]) is not None
 
 
 def choose(found: Sequence[Mention]) -> set[str]:

@@ -14,6 +14,7 @@ DENIED = re.compile(
 DENIED_AFTER = re.compile(
     r"^\s*(?:\w+\s+)?(?:is|are|was|were|does|do|did)\s*(?:not|incorrect|wrong|false|nt)\b|^\s*(?:isnt|arent|wasnt|doesnt|didnt)\b"
 )
+REASON = re.compile(r"\b(?:because|since|although|even though)\b")
 SHORT = {"yes", "no", "true", "false"}
 
 
@@ -34,8 +35,17 @@ def lead_in(text: str) -> str:
 
 
 def occurring_options(text: str, options: Sequence[str]) -> set[int]:
-    """Indices of the options whose full text occurs, un-denied; inside a longer option's text it does not count."""
+    """Indices of the options whose full text occurs, un-denied; the reasons given after "because" count only alone."""
     body = normal(text)
+    found = standing_in(body, options)
+    if len(found) > 1:
+        claimed = standing_in(REASON.split(body)[0], options)
+        return claimed or found
+    return found
+
+
+def standing_in(body: str, options: Sequence[str]) -> set[int]:
+    """Indices of the options whose text stands in `body` (normalised); inside a longer option's text it does not."""
     spans: list[tuple[int, int, int]] = []  # start, end, option
     for i, option in enumerate(options):
         wanted = normal(option)
@@ -52,7 +62,7 @@ def occurring_options(text: str, options: Sequence[str]) -> set[int]:
     denied_until = -1
     for start, end, i in sorted(outer):
         passed_on = denied_until >= 0 and re.fullmatch(r"\s*(?:or|nor|and)\s*", body[denied_until:start]) is not None
-        if passed_on or is_denied(body, start, end):
+        if passed_on or (normal(options[i]) not in SHORT and is_denied(body, start, end)):
             denied_until = end
         else:
             standing.add(i)

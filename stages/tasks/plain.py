@@ -21,6 +21,7 @@ def plain(text: str) -> str:
     text = MATH.sub(" ", HTML.sub(" ", text))
     text = text.replace("\\%", "%").replace("\\times", "x").replace("×", "x").replace("\\cdot", "x")
     text = LATEX_SPACE.sub(" ", text)
+    text = re.sub(r"\\n(?![a-z])", "\n", text)  # a newline that was escaped once too often
     for _ in range(4):  # nested wrappers such as \boxed{\text{B}}
         text, changed = WRAPPED.subn(r"\1", FRACTION.sub(r"\1/\2", text))
         if not changed:

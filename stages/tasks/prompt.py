@@ -98,6 +98,7 @@ OPEN_ANSWER = re.compile(r"<answer>((?:(?!</?answer>).)*)\Z", re.IGNORECASE | re
 THOUGHT = re.compile(r"<(think(?:ing)?|analysis)>.*?</\1>", re.IGNORECASE | re.DOTALL)
 THOUGHT_END = re.compile(r".*</(?:think(?:ing)?|analysis)>", re.IGNORECASE | re.DOTALL)
 THOUGHT_START = re.compile(r"<(?:think(?:ing)?|analysis)>", re.IGNORECASE)
+END = re.compile(r"<\|(?:im_end|endoftext|eot_id|end|end_of_text)\|>|</s>|<eos>|<end_of_turn>")
 SPECIAL = re.compile(r"<\|[^<>|]{1,40}\|>|</?s>|<(?:eos|bos|pad|unk|end_of_turn)>|\[/?INST\]")
 
 
@@ -114,8 +115,9 @@ def stem(question: Question) -> str:
 
 
 def clean(reply: str) -> str:
-    """The reply without special tokens that a tokenizer left in it."""
-    return SPECIAL.sub("", reply)
+    """The reply up to its end token, without other special tokens that a tokenizer left in it."""
+    spoken = next((part for part in END.split(reply) if part.strip()), "")
+    return SPECIAL.sub("", spoken)
 
 
 def find_answer(reply: str, needs_tag: bool) -> tuple[str | None, ReplyStatus]:
