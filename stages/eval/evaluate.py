@@ -29,6 +29,7 @@ class Evaluation:
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
     failed: list[dict[str, str]] = field(default_factory=list)
     asked: int = 0
+    too_large: int = 0
     results: dict[str, Any] = field(default_factory=dict)
 
 
@@ -68,7 +69,7 @@ def evaluate(
             told.progress("eval", len(done.rows), len(samples), len(done.failed), row["id"])
         if stop:
             stop.check()
-    done.results = summarise(samples, done.rows, done.failed, fields)
+    done.results = summarise(samples, done.rows, done.failed, fields, done.too_large)
     return done
 
 
@@ -109,17 +110,24 @@ class Asker:
 
     def answer(self, batch: list[Entry]) -> list[dict[str, Any]]:
         """Rows for the samples of a batch that had none; the others are generated again, to keep the batch the same."""
-        owed = [entry.sample.id for entry in batch if entry.view is not None]
+        owed = {entry.sample.id for entry in batch if entry.view is not None}
         if not owed:
             return []
-        completions = self.generate(
-            [entry if entry.view is not None else self.encoded(entry.sample) for entry in batch]
-        )
+        whole = [entry if entry.view is not None else self.again(entry) for entry in batch]
+        present = [entry for entry in whole if entry is not None]
+        completions = self.generate(present)
         return [
             self.row(entry, completions[entry.sample.id])
-            for entry in batch
+            for entry in present
             if entry.sample.id in owed and entry.sample.id in completions
         ]
+
+    def again(self, entry: Entry) -> Entry | None:
+        """An answered sample's prompt; None when its frames are gone since, which costs nothing but float noise."""
+        try:
+            return self.encoded(entry.sample)
+        except ItemError:
+            return None
 
     def generate(self, batch: list[Entry]) -> dict[str, Completion]:
         """One completion a sample; a batch that does not fit in memory is halved, a sample that does not fit fails."""
@@ -142,6 +150,7 @@ class Asker:
         if len(batch) == 1:
             reason = f"out of memory with {batch[0].tokens} prompt tokens; lower eval.frames or eval.max_pixels"
             self.done.failed.append({"id": batch[0].sample.id, "reason": reason})
+            self.done.too_large += 1
             return {}
         middle = len(batch) // 2
         return {**self.generate(batch[:middle]), **self.generate(batch[middle:])}

@@ -16,11 +16,12 @@ def summarise(
     rows: Mapping[str, Mapping[str, Any]],
     failed: Sequence[Mapping[str, str]],
     fields: Sequence[str] = (),
+    too_large: int = 0,
 ) -> dict[str, Any]:
-    """Figures over the answered samples, in fractions.
+    """Figures over the answered samples, in fractions; `too_large` of the failed ones did not fit in memory.
 
     accuracy: mean score, unread replies count 0. accuracy_answered: the same over replies that could be read.
-    accuracy_all: undecodable samples count 0 too. `fields`: categories for the tables; default: every text field of
+    accuracy_all: failed samples count 0 too. `fields`: categories for the tables; default: every text field of
     `meta` that all samples have, with few values.
     """
     asked = [sample for sample in samples if sample.id in rows]
@@ -33,7 +34,8 @@ def summarise(
     return {
         **figures,
         "n_total": len(samples),
-        "n_undecodable": len(failed),
+        "n_undecodable": len(failed) - too_large,
+        "n_too_large": too_large,
         "n_videos": len({sample.video for sample in asked}),
         "accuracy_all": sum(scores) / (len(asked) + len(failed)) if asked or failed else None,
         "se": se,

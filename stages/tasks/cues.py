@@ -46,8 +46,8 @@ END_LEFT = re.compile(r"\b(?:is|are|be)\s*[:\"']*\s*$", re.IGNORECASE)
 REJECT_LEFT = re.compile(
     r"(?:\b(?:not(?: (?:show|match|fit|depict|support|describe|contain|include))?|never|neither|nor|cannot|"
     r"(?:anything|everything|all|any of them) but|rather than|instead of|except(?: for)?|excluding|unlike|other than|"
-    r"without|eliminat\w*|rul(?:e|es|ed|ing) out|exclud\w*|discard\w*|reject\w*|dismiss\w*|nicht|kein\w*|ne|pas|no es)\b|n't\b|"
-    r"不是|不选|不可能是|排除)"
+    r"without|eliminat\w*|rul(?:e|es|ed|ing) out|exclud\w*|discard\w*|reject\w*|dismiss\w*|nicht|kein\w*|ne|pas|"
+    r"no es)\b|n't\b|不是|不选|不可能是|排除)"
     rf"\s*(?:necessarily|just)?{SOFT}$"
     r"|\b(?:wrong|incorrect|false|bad|distractor|distractors|misleading)\b[^.;\n]{0,25}?(?:is|are|:|being)?\s*$",
     re.IGNORECASE,

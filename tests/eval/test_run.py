@@ -2,18 +2,22 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from eval_jobs import job_of
 
 from strive.cache.ledger import read_jsonl
 from strive.cache.store import Store
-from strive.configs.errors import UsageError, VerificationError
+from strive.configs.errors import InterruptedRun, UsageError, VerificationError
 from strive.stages.eval.stage import run_eval
+from strive.stages.reporter import Silent
+from strive.stages.vlm.policy import Policy
 
 CHILD = """
 import sys
@@ -205,3 +209,49 @@ def test_text_only_needs_no_video_and_swapped_names_the_other_one(
     assert all(row["times"] == [] and row["shown_video"] is None for row in predictions(tmp_path / "text").values())
     run_eval(job_of(tmp_path / "swapped", tiny, dataset, shared_store, "eval.control=swapped"))
     assert all(row["shown_video"] not in (None, row["video"]) for row in predictions(tmp_path / "swapped").values())
+
+
+class Terminates(Silent):
+    """Asks the process to stop, as a job scheduler does, once four questions are answered."""
+
+    def progress(self, stage: str, done: int, total: int, failed: int = 0, current: str = "") -> None:
+        if stage == "eval" and done == 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_terminated_run_keeps_its_answers_and_says_how_to_go_on(
+    tmp_path: Path, undisturbed: Path, tiny: Path, dataset: Path, shared_store: Store
+) -> None:
+    job = job_of(tmp_path / "run", tiny, dataset, shared_store)
+    job.reporter = Terminates()
+    with pytest.raises(InterruptedRun) as caught:
+        run_eval(job)
+    assert caught.value.code == 143 and "same command" in caught.value.do
+    assert 4 <= len(predictions(tmp_path / "run")) < 9 and not (tmp_path / "run" / "results.json").exists()
+    run_eval(job_of(tmp_path / "run", tiny, dataset, shared_store))
+    assert predictions(tmp_path / "run") == predictions(undisturbed)
+
+
+def test_a_batch_that_does_not_fit_is_halved_and_a_question_that_does_not_fit_fails_alone(
+    tmp_path: Path, tiny: Path, dataset: Path, shared_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Policy.generate
+    longest = max(
+        row["prompt_tokens"] for row in predictions_of(tmp_path / "first", tiny, dataset, shared_store).values()
+    )
+
+    def small_memory(self: Policy, views: Any, *rest: Any) -> Any:
+        if len(views) > 1 or len(views[0]) == longest:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(self, views, *rest)
+
+    monkeypatch.setattr(Policy, "generate", small_memory)
+    outcome = run_eval(job_of(tmp_path / "run", tiny, dataset, shared_store))
+    assert {one["id"] for one in outcome.failed} == {"a-mc", "b-mc", "c-mc"}
+    assert all("out of memory" in one["reason"] and str(longest) in one["reason"] for one in outcome.failed)
+    assert len(predictions(tmp_path / "run")) == 6 and outcome.results["n_undecodable"] == 3
+
+
+def predictions_of(run: Path, tiny: Path, dataset: Path, store: Store) -> dict[str, dict[str, Any]]:
+    run_eval(job_of(run, tiny, dataset, store))
+    return predictions(run)
