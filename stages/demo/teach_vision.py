@@ -19,8 +19,13 @@ NOTHING, UNCLEAR = len(CLASSES), -100
 Log = Callable[[str], None]
 
 
-def teach_vision(visual: Any, material: Material, seed: int, steps: int, log: Log, batch: int = 96) -> float:
-    """Train the tower with two throw-away heads (one for each frame of a pair); gives held-out token accuracy."""
+def teach_vision(
+    visual: Any, material: Material, seed: int, steps: int, log: Log, focus: str = "", batch: int = 96
+) -> float:
+    """Train the tower with two throw-away heads (one for each frame of a pair); gives the last batches' accuracy.
+
+    ``focus`` names a family to be shown in half of the pictures: the one that is hardest to see.
+    """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     heads = nn.Linear(visual.config.out_hidden_size, 2 * (len(CLASSES) + 1))
@@ -29,7 +34,7 @@ def teach_vision(visual: Any, material: Material, seed: int, steps: int, log: Lo
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, steps, pct_start=0.1)
     accuracy = 0.0
     for step in range(steps):
-        pairs, labels = _batch(material, rng, batch)
+        pairs, labels = _batch(material, rng, batch, focus)
         loss, right = _loss(visual, heads, pairs, labels)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -52,22 +57,27 @@ def _loss(visual: Any, heads: nn.Linear, pairs: NDArray[np.uint8], labels: NDArr
     return loss, right
 
 
-def _batch(material: Material, rng: np.random.Generator, size: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def _batch(
+    material: Material, rng: np.random.Generator, size: int, focus: str
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     pairs = np.empty((size, 2, VIEW_SIDE, VIEW_SIDE, 3), np.uint8)
     labels = np.empty((size, 2, CELLS * CELLS), np.int64)
     for row in range(size):
         video = int(rng.integers(len(material.scripts)))
+        kind = focus if rng.random() < 0.5 else ""
         box = WHOLE if rng.random() < 0.5 else random_box(rng)
         resizer = int(rng.choice(RESIZERS))
-        for place, frame in enumerate(_pair(material, rng, video)):
+        for place, frame in enumerate(_pair(material, rng, video, kind)):
             pairs[row, place] = cut(material.frames[video, frame], box, resizer)
             labels[row, place] = token_labels(material, video, frame, box)
     return pairs, labels
 
 
-def _pair(material: Material, rng: np.random.Generator, video: int) -> list[int]:
-    """Two frames in order, most of them with something to see."""
-    busy = [place for place, time in enumerate(POOL_TIMES) if shown_at(material.scripts[video], float(time))]
+def _pair(material: Material, rng: np.random.Generator, video: int, kind: str) -> list[int]:
+    """Two frames in order, most of them with something to see; of that kind, if the video has it."""
+    shown = [[one.kind for one in shown_at(material.scripts[video], float(time))] for time in POOL_TIMES]
+    busy = [place for place, kinds in enumerate(shown) if kind in kinds]
+    busy = busy or [place for place, kinds in enumerate(shown) if kinds]
     chosen = [int(rng.choice(busy)) if rng.random() < 0.6 else int(rng.integers(len(POOL_TIMES))) for _ in range(2)]
     return sorted(chosen)
 

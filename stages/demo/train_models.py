@@ -30,7 +30,8 @@ from strive.stages.demo.tokenizer import learn_tokenizer
 
 SEED = 20_001  # the lessons' worlds; the demo's own world has another seed, so no video is shared
 VIDEOS = 800
-VISION_STEPS, POLICY_STEPS, CLIP_STEPS = 900, 600, 700
+VISION_LESSONS = ((900, ""), (500, "counting"))  # steps, and what is shown more often
+POLICY_STEPS, CLIP_STEPS = 600, 700
 VIEWS_PER_VIDEO = 6
 
 
@@ -65,24 +66,25 @@ def demo_tokenizer() -> Qwen2Tokenizer:
 def make_policy(material: Material, lessons: Path, folder: Path) -> None:
     """Vision first, then language on top of the frozen tower."""
     tokenizer = demo_tokenizer()
-    model = sighted_model(tokenizer, material, lessons / "vision.safetensors")
+    model = sighted_model(tokenizer, material, lessons)
     views = many_views(model.model.visual, material, SEED, VIEWS_PER_VIDEO)
     log(f"policy: {len(views)} views encoded")
     teach_policy(model, tokenizer, exercises(material, views), SEED, POLICY_STEPS, log)
     save_policy(model, processor_for(tokenizer), folder)
 
 
-def sighted_model(tokenizer: Qwen2Tokenizer, material: Material, finished: Path) -> Any:
-    """A new model whose vision tower has had its lesson, taken from the finished one when that is there."""
+def sighted_model(tokenizer: Qwen2Tokenizer, material: Material, lessons: Path) -> Any:
+    """A new model whose vision tower has had its lessons; finished ones are not repeated."""
     torch.manual_seed(SEED)
     model = Qwen2_5_VLForConditionalGeneration(policy_config(tokenizer))
     visual = model.model.visual
     prepare_tower(visual)
-    if finished.exists():
+    for number, (steps, focus) in enumerate(VISION_LESSONS):
+        finished = lessons / f"vision_{number}.safetensors"
+        if not finished.exists():
+            teach_vision(visual, material, SEED + number, steps, log, focus)
+            write_bytes(finished, save(dict(visual.state_dict())))
         visual.load_state_dict(load_file(finished))
-        return model
-    teach_vision(visual, material, SEED, VISION_STEPS, log)
-    write_bytes(finished, save(dict(visual.state_dict())))
     return model
 
 
