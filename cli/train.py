@@ -31,13 +31,13 @@ def run(
     options: Common,
     data: Annotated[Path, typer.Option("--data", help="Dataset file.")],
     folder: Annotated[Path, typer.Option("--run", help="Run folder; the same folder continues the run.")],
-    videos: Annotated[Path | None, typer.Option("--videos", help="Folder of the videos; default: the file's.")] = None,
+    videos: Annotated[Path | None, typer.Option("--videos", help="Their folder; default: the file's.")] = None,
     model: Annotated[str | None, typer.Option("--model", help="Hugging Face id, folder, run folder, or demo.")] = None,
     recipe: Annotated[str, typer.Option("--recipe", help="strive, grpo, …")] = "strive",
-    eval_data: Annotated[Path | None, typer.Option("--eval-data", help="Dataset file to measure the policy on.")] = None,
-    eval_videos: Annotated[Path | None, typer.Option("--eval-videos", help="Its videos; default: --videos.")] = None,
-    max_time: Annotated[str | None, typer.Option("--max-time", help="Save and stop after this time: 90s, 30m, 8h.")] = None,
-    follow_links: Annotated[bool, typer.Option("--follow-links", help="Allow symbolic links among the videos.")] = False,
+    eval_data: Annotated[Path | None, typer.Option("--eval-data", help="Dataset to measure on.")] = None,
+    eval_videos: Annotated[Path | None, typer.Option("--eval-videos", help="Its videos.")] = None,
+    max_time: Annotated[str | None, typer.Option("--max-time", help="Save and stop then: 90s, 30m, 8h.")] = None,
+    follow_links: Annotated[bool, typer.Option("--follow-links", help="Allow links among the videos.")] = False,
 ) -> None:
     """Train a policy; RUN/policy is an ordinary Hugging Face folder."""
     limit = seconds(max_time) if max_time else None
@@ -134,20 +134,21 @@ def finish(session: Session, job: "TrainJob", outcome: "TrainOutcome", lost: lis
         outputs["best"] = outcome.best
     failed = [*lost, *outcome.failed]
     fields = {"step": outcome.step, "resumed_from": outcome.resumed_from, "metrics": outcome.metrics}
-    session.finish(done=outcome.steps_done, cached=outcome.resumed_from or 0, failed=failed, outputs=outputs, fields=fields,
-                   lines=lines_of(outcome, failed, job))
+    session.finish(done=outcome.steps_done, cached=outcome.resumed_from or 0, failed=failed, outputs=outputs,
+                   fields=fields, lines=lines_of(outcome, failed, job))
 
 
 def lines_of(outcome: "TrainOutcome", failed: list[dict[str, str]], job: "TrainJob") -> list[str]:
     """The result for people."""
     if not outcome.steps_done:
-        head = f"train: nothing to do: all {outcome.step} steps are done. Raise train.steps, or use --force to start over."
+        head = f"train: nothing to do: all {outcome.step} steps are done. Raise train.steps, or --force to start over."
     else:
         begun = f" from step {outcome.resumed_from}" if outcome.resumed_from else ""
         head = f"train: {outcome.steps_done} steps done{begun}, {outcome.step} in all"
     row = outcome.metrics
     names = ("reward_mean", "accuracy", "format_rate", "frac_zero_std", "eval_accuracy")
-    lines = [head, "  last step: " + "  ".join(f"{name}={number(row[name])}" for name in names if row.get(name) is not None)]
+    figures = [f"{name}={number(row[name])}" for name in names if row.get(name) is not None]
+    lines = [head, f"  last step: {'  '.join(figures)}"]
     if outcome.steps_done and row.get("step_s"):
         lines.append(f"  about {duration(row['step_s'])} a step")
     lines += [f"  left out {one['id']}: {one['reason']}" for one in failed[:5]]

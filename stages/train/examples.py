@@ -1,7 +1,12 @@
-"""Questions ready for the policy: bundles read, variants decoded and encoded once, kept within a memory bound."""
+"""Questions ready for the policy: bundles read, variants decoded and encoded once, kept within a memory bound.
+
+A frozen vision tower sees a question's variants once as well, together and apart from other questions, so that what it
+makes of them does not depend on the batch they are drawn in. Its features replace the pixels in memory.
+"""
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from strive.cache.store import Artefact
@@ -10,13 +15,16 @@ from strive.configs.run_stages import TrainConfig
 from strive.stages.bundle.reader import Bundle
 from strive.stages.tasks.prompt import PromptFormat
 from strive.stages.train.job import BUNDLE_FILE
-from strive.stages.train.rollout import Example
+from strive.stages.train.rollout import Example, Shown
 
 if TYPE_CHECKING:
-    from strive.stages.vlm.policy import Policy, ViewInputs
+    from torch import Tensor
+
+    from strive.stages.vlm.interface import VisionFeatures
+    from strive.stages.vlm.policy import Policy
 
 CACHE_BYTES = 1 << 30
-"""Encoded views kept in memory; the least recently used go first."""
+"""Views kept in memory; the least recently used go first."""
 
 
 class Examples:
@@ -42,12 +50,16 @@ class Examples:
     def _encode(self, bundle: Bundle) -> Example:
         text = self.prompt.render(bundle.sample.blind())
         variants = [bundle.variant(k) for k in range(bundle.n_variants)]
-        views = tuple(self.policy.encode_view(v.clips(), v.times, text) for v in variants)
+        views = [self.policy.encode_view(v.clips(), v.times, text) for v in variants]
         longest = max(len(view) for view in views)
         if longest > self.config.max_prompt_tokens:
             raise ItemError(f"prompt of {longest} tokens, more than train.max_prompt_tokens = "
                             f"{self.config.max_prompt_tokens}")
-        return Example(bundle.sample, views, tuple(v.times for v in variants))
+        features: list[VisionFeatures | None] = [None] * len(views)
+        if self.policy.freeze_vision:
+            features = [held(one) for one in self.policy.encode_vision(views)]
+            views = [replace(view, pixel_values=None) for view in views]
+        return Example(bundle.sample, tuple(map(Shown, views, features, (v.times for v in variants))))
 
     def _keep(self, sample_id: str, example: Example) -> None:
         self._held[sample_id] = example
@@ -57,12 +69,19 @@ class Examples:
             self._bytes -= size_bytes(gone)
 
 
+def held(features: "VisionFeatures | None") -> "VisionFeatures | None":
+    """The features in main memory."""
+    if features is None:
+        return None
+    return replace(features, tokens=features.tokens.cpu(), deepstack=tuple(level.cpu() for level in features.deepstack))
+
+
 def size_bytes(example: Example) -> int:
     """Bytes of an example's tensors."""
-    return sum(view_bytes(view) for view in example.views)
-
-
-def view_bytes(view: "ViewInputs") -> int:
-    """Bytes of one encoded view."""
-    tensors = (view.input_ids, view.position_ids, view.pixel_values, view.grid_thw, view.mm_token_type_ids)
+    tensors: list[Tensor | None] = []
+    for view in example.views:
+        inputs = view.inputs
+        tensors += [inputs.input_ids, inputs.position_ids, inputs.mm_token_type_ids, inputs.pixel_values]
+        if view.features is not None:
+            tensors += [view.features.tokens, *view.features.deepstack]
     return sum(t.numel() * t.element_size() for t in tensors if t is not None)

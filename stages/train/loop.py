@@ -151,6 +151,9 @@ class Loop:
             return {}
         with torch.random.fork_rng():
             figures = dict(self.evaluate(self.policy, self.state.step))
+        if figures.get("accuracy") is None:
+            self.reporter.warn(f"step {self.state.step}: the evaluation has no accuracy to choose a best policy by")
+            return {}
         accuracy = float(figures["accuracy"])
         if self.state.best_score is None or accuracy > self.state.best_score:
             self.state.best_step, self.state.best_score = self.state.step, accuracy

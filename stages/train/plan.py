@@ -18,7 +18,7 @@ def plan_lines(job: TrainJob, usable: int) -> list[str]:
     vision = "vision frozen" if config.freeze_vision else "vision trained"
     epochs = config.steps * config.prompts_per_step / max(usable, 1)
     return [
-        f"train     {config.steps - begin:>6} steps" + (f" from step {begin}" if begin else "") + f"  model {job.model}",
+        f"train     {config.steps - begin:>6} steps{f' from step {begin}' if begin else ''}  model {job.model}",
         f"          each {config.prompts_per_step} of {usable} questions x {variants} variants x "
         f"{config.rollouts // variants} rollouts, at most {config.max_new_tokens} new tokens; {epochs:.1f} epochs",
         f"          {config.advantage_scope} advantages, {config.loss} loss, learning rate {config.learning_rate:g}, "

@@ -17,6 +17,18 @@ if TYPE_CHECKING:
     from strive.stages.vlm.policy import Policy
 
 
+TOKENS_PER_FRAME = 16
+"""Room for what a family writes beside a frame's placeholders, such as its time."""
+TEXT_TOKENS = 2048
+"""Room for a question; a longer one is found when it is encoded."""
+
+
+def cannot_be_too_long(policy: "Policy", frames: int, limit: int) -> bool:
+    """True when twice the frames of a variant at the largest size, with room for text, stay within `limit`."""
+    adapter = policy.adapter
+    return 2 * frames * (adapter.max_pixels // adapter.factor**2 + TOKENS_PER_FRAME) + TEXT_TOKENS <= limit
+
+
 def too_long(policy: "Policy", bundles: Mapping[str, Artefact], prompt: PromptFormat, limit: int) -> dict[str, str]:
     """Sample id -> reason for every sample with a view whose prompt has more than `limit` tokens."""
     lengths = {name: longest_prompt(policy, artefact.path / BUNDLE_FILE, prompt) for name, artefact in bundles.items()}

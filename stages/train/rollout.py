@@ -10,21 +10,36 @@ from strive.stages.tasks.sample import Sample
 if TYPE_CHECKING:
     import numpy as np
 
-    from strive.stages.vlm.policy import Completion, ViewInputs
+    from strive.stages.vlm.interface import Completion, ViewInputs, VisionFeatures
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """A variant as the policy reads it.
+
+    inputs: the prompt; without pixels where `features` hold all that a frozen vision tower makes of them. times:
+    float64 [T], the frames' presentation times in seconds.
+    """
+
+    inputs: "ViewInputs"
+    features: "VisionFeatures | None"
+    times: "np.ndarray"
+
+    def __len__(self) -> int:
+        return len(self.inputs)
 
 
 @dataclass(frozen=True)
 class Example:
-    """A question with its encoded views; view k shows variant k, `times[k]` are its frames' times in seconds."""
+    """A question with what is shown of its video; view k shows variant k."""
 
     sample: Sample
-    views: tuple["ViewInputs", ...]
-    times: tuple["np.ndarray", ...]
+    views: tuple[Shown, ...]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One rollout. `view` is the encoded view that the completion was sampled from: log-probs use it and no other."""
+    """One rollout. `view` is what the completion was sampled from: log-probs use it and no other."""
 
     example: Example
     variant_id: int
@@ -37,20 +52,15 @@ class Row:
         return self.example.sample.id
 
     @property
-    def view(self) -> "ViewInputs":
+    def view(self) -> Shown:
         """The row's own view."""
         return self.example.views[self.variant_id]
-
-    @property
-    def tokens(self) -> int:
-        """Prompt and completion tokens together."""
-        return len(self.view.input_ids) + len(self.completion.ids)
 
 
 class Generates(Protocol):
     """The part of an engine that rolls out."""
 
-    def rollout(self, views: Sequence["ViewInputs"], n: int, seed: int) -> list[list["Completion"]]:
+    def rollout(self, views: Sequence[Shown], n: int, seed: int) -> list[list["Completion"]]:
         """n completions for each view, in the order of the views."""
 
 

@@ -17,7 +17,7 @@ from strive.stages.train.job import TrainJob, TrainOutcome
 from strive.stages.train.loop import Loop
 from strive.stages.train.optimizer import Optimizer
 from strive.stages.train.order import derive_seed
-from strive.stages.train.prompt_plan import too_long
+from strive.stages.train.prompt_plan import cannot_be_too_long, too_long
 from strive.stages.train.run_folder import RunFolder
 from strive.stages.train.signals import Stop
 from strive.stages.train.stage import check_count
@@ -63,10 +63,12 @@ def assemble(job: TrainJob, run: RunFolder, bundles: Mapping[str, Artefact], pol
              stop: Stop) -> tuple[Loop, dict[str, str]]:
     """The loop with everything in it, and the samples whose prompts are too long."""
     config, prompt = job.config.train, PROMPT_FORMATS[job.config.train.prompt_format]
-    skipped = too_long(policy, bundles, prompt, config.max_prompt_tokens)
+    limit = config.max_prompt_tokens
+    within = cannot_be_too_long(policy, job.config.variants.frames, limit)
+    skipped = {} if within else too_long(policy, bundles, prompt, limit)
     if skipped:
         job.reporter.plan([f"train: {len(skipped)} of {len(bundles)} samples are left out (prompts longer than "
-                           f"train.max_prompt_tokens = {config.max_prompt_tokens})"])
+                           f"train.max_prompt_tokens = {limit})"])
     ids = sorted(set(bundles) - set(skipped))
     check_count(len(ids), config.prompts_per_step)
     optimizer = Optimizer(policy.model.named_parameters(), config)

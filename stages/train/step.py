@@ -15,7 +15,7 @@ from strive.configs.run_stages import TrainConfig
 from strive.stages.train.advantages import Advantages
 from strive.stages.train.losses import Totals, is_clipped, k3, loss_named
 from strive.stages.train.optimizer import Optimizer
-from strive.stages.train.rollout import Row
+from strive.stages.train.rollout import Row, Shown
 from strive.stages.vlm.interface import Completion, Sampling, TokenLogprobs, ViewInputs, VisionFeatures
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Update:
 class Engine(Protocol):
     """What the loop needs of a step."""
 
-    def rollout(self, views: Sequence[ViewInputs], n: int, seed: int) -> list[list[Completion]]:
+    def rollout(self, views: Sequence[Shown], n: int, seed: int) -> list[list[Completion]]:
         """n completions for each view; the draws depend on `seed` and the views alone."""
 
     def update(self, rows: Sequence[Row], advantages: Advantages, step: int) -> Update:
@@ -104,16 +104,15 @@ class PlainEngine:
         self.policy, self.optimizer, self.config, self.reference = policy, optimizer, config, reference
         self.loss = loss_named(config.loss)
         self.token_budget = config.tokens_per_microbatch
-        self.seen: dict[ViewInputs, VisionFeatures | None] = {}
 
-    def rollout(self, views: Sequence[ViewInputs], n: int, seed: int) -> list[list[Completion]]:
+    def rollout(self, views: Sequence[Shown], n: int, seed: int) -> list[list[Completion]]:
         """Views are sampled together as long as prompts and longest completions fit the token budget."""
         sampling = Sampling(self.config.max_new_tokens, self.config.temperature, self.config.top_p)
         draws = torch.Generator().manual_seed(seed)
         made: list[list[Completion]] = []
         for part in packed([(v, sampling.max_new_tokens * n) for v in views], self.token_budget):
             shown = [views[i] for i in part]
-            made += self.policy.generate(shown, n, sampling, draws, self._features(shown))
+            made += self.policy.generate([v.inputs for v in shown], n, sampling, draws, self._features(shown))
         return made
 
     def update(self, rows: Sequence[Row], advantages: Advantages, step: int) -> Update:
@@ -132,7 +131,6 @@ class PlainEngine:
             norm, lr, applied = done.grad_norm, done.lr, done.applied
             if not applied:
                 break
-        self.seen.clear()
         epochs, tokens = self.config.inner_epochs, max(totals.tokens, 1)
         return Update(applied or not places, tally.get("loss", 1 / epochs), tally.get("kl", 1 / tokens / epochs),
                       tally.get("entropy", 1 / tokens / epochs), tally.get("clipped", 1 / tokens / epochs), norm, lr,
@@ -175,20 +173,24 @@ class PlainEngine:
     def _logprobs(self, policy: Scores, batch: Batch) -> TokenLogprobs:
         """Each completion on the view that it was sampled from."""
         views = [row.view for row in batch.rows]
-        return policy.logprobs(views, [row.completion.ids for row in batch.rows], self.config.temperature,
-                               self._features(views))
+        return policy.logprobs([view.inputs for view in views], [row.completion.ids for row in batch.rows],
+                               self.config.temperature, self._features(views))
 
-    def _features(self, views: Sequence[ViewInputs]) -> list[VisionFeatures | None] | None:
-        """A frozen tower sees each view once a step, whatever is computed on it; a trained one each time (None)."""
+    def _features(self, views: Sequence[Shown]) -> list[VisionFeatures | None] | None:
+        """What a frozen tower made of the views, on the policy's device; None for a tower in training."""
         if not self.policy.freeze_vision:
             return None
-        missing = list(dict.fromkeys(view for view in views if view not in self.seen))
-        if missing:
-            self.seen.update(zip(missing, self.policy.encode_vision(missing), strict=True))
-        return [self.seen[view] for view in views]
+        return [placed(view.features, self.policy.device) for view in views]
 
     def _is_finite(self, tally: Tally) -> bool:
         return bool(torch.isfinite(tally.sums["loss"]))
+
+
+def placed(features: VisionFeatures | None, device: torch.device) -> VisionFeatures | None:
+    """The features on a device."""
+    if features is None or features.tokens.device == device:
+        return features
+    return VisionFeatures(features.tokens.to(device), tuple(level.to(device) for level in features.deepstack))
 
 
 def sampled(rows: Sequence[Row], like: Tensor) -> Tensor:
@@ -199,13 +201,13 @@ def sampled(rows: Sequence[Row], like: Tensor) -> Tensor:
     return held.to(like.device)
 
 
-def packed(parts: Sequence[tuple[ViewInputs, int]], budget: int) -> list[list[int]]:
+def packed(parts: Sequence[tuple[Shown, int]], budget: int) -> list[list[int]]:
     """Consecutive places that go through one forward: padded prompts, each view once, and completions fit `budget`.
 
     `parts` are (view, completion tokens); one too large for the budget, in tokens, goes alone.
     """
     groups: list[list[int]] = []
-    views: set[ViewInputs] = set()
+    views: set[Shown] = set()
     longest = reply = 0
     for place, (view, tokens) in enumerate(parts):
         views, longest, reply = views | {view}, max(longest, len(view)), max(reply, tokens)

@@ -125,7 +125,8 @@ def grpo_step(policy: Policy, rows: Sequence[Row], rewards: Sequence[float], gro
         own = torch.tensor(rewards[start : start + group], dtype=torch.float64)
         advantages = ((own - own.mean()) / (own.std() + 1e-4)).float()
         for row, advantage in zip(rows[start : start + group], advantages, strict=True):
-            logp = policy.logprobs([row.view], [row.completion.ids], share_prefix=False).logprobs[0]
+            logp = policy.logprobs([row.view.inputs], [row.completion.ids], features=[row.view.features],
+                                   share_prefix=False).logprobs[0]
             ratio = torch.exp(logp - logp.detach())
             loss = loss - torch.minimum(ratio * advantage, ratio.clamp(0.8, 1.28) * advantage).mean() / len(rows)
     return loss
@@ -194,4 +195,7 @@ def test_views_are_kept_within_the_memory_bound(tmp_path: Path, qwen25: Path) ->
     kept = tight.get("q0")
     tight.get("q1")
     assert tight.get("q0") is not kept
-    assert torch.equal(tight.get("q0").views[0].input_ids, first.views[0].input_ids)
+    again, before = tight.get("q0").views[0], first.views[0]
+    assert torch.equal(again.inputs.input_ids, before.inputs.input_ids)
+    assert again.features is not None and before.features is not None
+    assert torch.equal(again.features.tokens, before.features.tokens)
