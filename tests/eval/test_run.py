@@ -236,9 +236,8 @@ def test_a_batch_that_does_not_fit_is_halved_and_a_question_that_does_not_fit_fa
     tmp_path: Path, tiny: Path, dataset: Path, shared_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = Policy.generate
-    longest = max(
-        row["prompt_tokens"] for row in predictions_of(tmp_path / "first", tiny, dataset, shared_store).values()
-    )
+    before = predictions_of(tmp_path / "first", tiny, dataset, shared_store)
+    longest = max(row["prompt_tokens"] for row in before.values())
 
     def small_memory(self: Policy, views: Any, *rest: Any) -> Any:
         if len(views) > 1 or len(views[0]) == longest:
@@ -249,7 +248,8 @@ def test_a_batch_that_does_not_fit_is_halved_and_a_question_that_does_not_fit_fa
     outcome = run_eval(job_of(tmp_path / "run", tiny, dataset, shared_store))
     assert {one["id"] for one in outcome.failed} == {"a-mc", "b-mc", "c-mc"}
     assert all("out of memory" in one["reason"] and str(longest) in one["reason"] for one in outcome.failed)
-    assert len(predictions(tmp_path / "run")) == 6 and outcome.results["n_undecodable"] == 3
+    assert len(predictions(tmp_path / "run")) == 6
+    assert (outcome.results["n_undecodable"], outcome.results["n_too_large"]) == (0, 3)
 
 
 def predictions_of(run: Path, tiny: Path, dataset: Path, store: Store) -> dict[str, dict[str, Any]]:
