@@ -131,10 +131,8 @@ def lines_of(outcome: Any, folder: Path) -> list[str]:
     found = outcome.results
     ci = f" (95 % {100 * found['ci'][0]:.1f}–{100 * found['ci'][1]:.1f})" if found["ci"] else ""
     chance = f"   chance {percent(found['chance'])}" if found["chance"] is not None else ""
-    counts = [
-        f"{found[f'n_{name}']} {name.replace('_', ' ')}"
-        for name in ("unparsed", "ambiguous", "truncated", "empty", "undecodable")
-    ]
+    apart = ("unparsed", "ambiguous", "truncated", "empty", "undecodable", "too_large")
+    counts = [f"{found[f'n_{name}']} {name.replace('_', ' ')}" for name in apart]
     state = (
         "nothing to do: all questions are answered; use --force to redo"
         if not outcome.done and not outcome.failed
