@@ -7,7 +7,7 @@ from typing import Any
 from strive.stages.report.run_folder import RunFolder
 from strive.stages.report.values import count, mapping, pair, share
 
-COUNTS = ("unparsed", "ambiguous", "truncated", "empty", "undecodable")
+COUNTS = ("unparsed", "ambiguous", "truncated", "empty", "undecodable", "too_large")
 
 
 @dataclass(frozen=True)
