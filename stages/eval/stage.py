@@ -1,11 +1,13 @@
 """The evaluation stage: frames through the extract stage, questions through the policy, figures into the run folder."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from strive.cache.lock import hold
+from strive.cache.runs import record_run
 from strive.cache.store import Artefact, Store
 from strive.configs.errors import ItemError, UsageError
 from strive.configs.schema import Config
@@ -100,6 +102,7 @@ def run_eval(job: EvalJob) -> EvalOutcome:
     """
     if not job.data.samples:
         raise UsageError(f"{job.bench}: no questions", "at least one", "Check --data and --limit.")
+    started = time.monotonic()
     recipe = recipe_of(job.config, job.bench, model_identity(job.model))
     folder = EvalFolder(job.run)
     with hold(folder.lock, on_wait=job.reporter.info):
@@ -109,22 +112,42 @@ def run_eval(job: EvalJob) -> EvalOutcome:
         blind = job.config.eval.control == "text_only"
         extraction = Job(job.config, job.store, reporter=job.reporter, workers=job.workers)
         footage = Footage({}, {}) if blind else footage_of(job.data, extraction)
-        keys = {sample.id: sample_key(sample, recipe, footage.digest(sample)) for sample in job.data.samples}
-        rows = folder.answered(keys)
-        cached = len(rows)
-        failed = [{"id": s.id, "reason": footage.reasons[s.id]} for s in job.data.samples if s.id in footage.reasons]
-        results = summarise(job.data.samples, rows, failed, job.data.fields)
-        if cached + len(failed) < len(job.data.samples):
-            results, failed = ask(job, folder, footage, keys)
-        results = {
-            "bench": job.bench,
-            "control": job.config.eval.control,
-            "model": job.model,
-            **results,
-            "recipe": recipe,
-        }
+        record_run(job.store, job.run, footage.artefacts.values())
+        there = [sample for sample in job.data.samples if sample.id not in footage.reasons]
+        keys = {sample.id: sample_key(sample, recipe, footage.digest(sample)) for sample in there}
+        cached = len(folder.answered(keys))
+        try:
+            figures, failed = measure(job, folder, footage, keys)
+        finally:
+            remember(job, folder, keys, cached, footage.reasons, time.monotonic() - started)
+        head = {"bench": job.bench, "control": job.config.eval.control, "model": job.model}
+        results = {**head, **figures, "recipe": recipe}
         folder.finish(results)
     return EvalOutcome(results["n"] - cached, cached, failed, results)
+
+
+def measure(
+    job: EvalJob, folder: EvalFolder, footage: Footage, keys: Mapping[str, str]
+) -> tuple[dict[str, Any], list[dict[str, str]]]:
+    """Figures and failures; the policy is loaded only when a question has no answer yet."""
+    rows = folder.answered(keys)
+    if len(rows) < len(keys):
+        return ask(job, folder, footage, keys)
+    samples = job.data.samples
+    failed = [{"id": s.id, "reason": footage.reasons[s.id]} for s in samples if s.id in footage.reasons]
+    return summarise(samples, rows, failed, job.data.fields), failed
+
+
+def remember(
+    job: EvalJob, folder: EvalFolder, keys: Mapping[str, str], cached: int, reasons: Mapping[str, str], seconds: float
+) -> None:
+    """Leave the summary that `strive status` shows, also when the run was stopped."""
+    answered = len(folder.answered(keys))
+    failed = [{"id": name, "reason": reason} for name, reason in reasons.items()]
+    size = folder.predictions.stat().st_size if folder.predictions.exists() else 0
+    record = {"total": len(job.data.samples), "done": answered - cached, "cached": cached, "failed": failed}
+    more = {"stage": "eval", "seconds": round(seconds, 3), "finished": time.time(), "bytes": size, "keys": {}}
+    job.store.remember("last-run/eval", {**record, **more})
 
 
 def ask(
@@ -157,9 +180,9 @@ def ask(
 def evaluator(samples: Sequence[Sample], footage: Footage, config: Config) -> Callable[["Policy", int], dict[str, Any]]:
     """The function that training calls to measure its policy: figures only, nothing is written."""
 
-    def measure(policy: "Policy", step: int) -> dict[str, Any]:
+    def figures(policy: "Policy", step: int) -> dict[str, Any]:
         from strive.stages.eval.evaluate import evaluate
 
         return evaluate(policy, samples, footage.frames_of, config.eval, unavailable=footage.reasons).results
 
-    return measure
+    return figures

@@ -20,14 +20,23 @@ from strive.stages.reporter import Silent
 from strive.stages.vlm.policy import Policy
 
 CHILD = """
-import sys
+import os, sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from eval_jobs import job_of
 from strive.cache.store import Store
 from strive.stages.eval.stage import run_eval
-run, tiny, dataset, root = map(Path, sys.argv[1:])
-run_eval(job_of(run, tiny, dataset, Store(root)))
+from strive.stages.reporter import Silent
+
+class Armed(Silent):
+    def progress(self, stage, done, total, failed=0, current=""):
+        if stage == "eval":  # write points count from here
+            os.environ.setdefault("STRIVE_FAULT", sys.argv[5])
+
+run, tiny, dataset, root = map(Path, sys.argv[1:5])
+job = job_of(run, tiny, dataset, Store(root))
+job.reporter = Armed()
+run_eval(job)
 """
 
 
@@ -85,15 +94,14 @@ def test_a_resume_gives_the_undisturbed_answers_to_the_bit(
     assert (run / "results.json").read_bytes() == (undisturbed / "results.json").read_bytes()
 
 
-@pytest.mark.parametrize("fault", ["write:20:kill", "write:25:torn"])
+@pytest.mark.parametrize("fault", ["write:1:kill", "write:4:torn"])
 def test_a_killed_run_goes_on_and_ends_like_an_undisturbed_one(
     tmp_path: Path, fault: str, undisturbed: Path, tiny: Path, dataset: Path, shared_store: Store
 ) -> None:
     run = tmp_path / "run"
     script = CHILD.format(tests=str(Path(__file__).parent))
     killed = subprocess.run(
-        [sys.executable, "-c", script, str(run), str(tiny), str(dataset), str(shared_store.root)],
-        env={**os.environ, "STRIVE_FAULT": fault},
+        [sys.executable, "-c", script, str(run), str(tiny), str(dataset), str(shared_store.root), fault],
         capture_output=True,
         timeout=120,
     )
@@ -194,6 +202,11 @@ def test_an_undecodable_video_is_reported_apart_and_asked_once_it_is_mended(
         3,
     )
     assert not any(name.startswith("b") for name in predictions(tmp_path / "run"))
+    assert {one["id"] for one in (shared_store.recall("last-run/eval") or {})["failed"]} == {
+        "b-mc",
+        "b-count",
+        "b-open",
+    }
     (tmp_path / "b.mp4").write_bytes((dataset.parent / "b.mp4").read_bytes())
     outcome = run_eval(job_of(tmp_path / "run", tiny, tmp_path / "data.jsonl", shared_store))
     assert (outcome.done, outcome.cached, outcome.failed) == (3, 6, [])
@@ -227,7 +240,10 @@ def test_a_terminated_run_keeps_its_answers_and_says_how_to_go_on(
     with pytest.raises(InterruptedRun) as caught:
         run_eval(job)
     assert caught.value.code == 143 and "same command" in caught.value.do
-    assert 4 <= len(predictions(tmp_path / "run")) < 9 and not (tmp_path / "run" / "results.json").exists()
+    kept = len(predictions(tmp_path / "run"))
+    told = shared_store.recall("last-run/eval") or {}
+    assert (told["total"], told["done"], told["cached"]) == (9, kept, 0)
+    assert 4 <= kept < 9 and not (tmp_path / "run" / "results.json").exists()
     run_eval(job_of(tmp_path / "run", tiny, dataset, shared_store))
     assert predictions(tmp_path / "run") == predictions(undisturbed)
 
