@@ -25,4 +25,4 @@ class Config(StageConfig):
     train: TrainConfig = Field(default_factory=TrainConfig)
     eval: EvalConfig = Field(default_factory=EvalConfig)
     demo: DemoConfig = Field(default_factory=DemoConfig)
-    model: str = Field("", description="policy: Hugging Face id, folder, run folder, or demo")
+    model: str = Field(default="", description="policy: Hugging Face id, folder, run folder, or demo")
