@@ -13,7 +13,7 @@ from strive.cache.ledger import append_line
 from strive.configs.errors import ItemError, StoppedError
 from strive.configs.run_stages import TrainConfig
 from strive.stages.tasks.prompt import PromptFormat
-from strive.stages.train import checkpoint, snapshot
+from strive.stages.train import checkpoint, memory, snapshot
 from strive.stages.train.advantages import compute
 from strive.stages.train.examples import Examples
 from strive.stages.train.job import Evaluate
@@ -72,9 +72,24 @@ class Loop:
                 self.save()
 
     def step(self) -> dict[str, Any]:
-        """One step; returns its row of metrics and adds its rollouts to the ledger."""
-        began, number, calls = time.perf_counter(), self.state.step, self.policy.encoder_calls
-        examples = self._draw(number)
+        """One step; returns its row of metrics and keeps its rollouts for the ledger.
+
+        What does not fit into memory is tried again with less (`memory.py`); the gradients of the try are discarded.
+        """
+        began, calls = time.perf_counter(), self.policy.encoder_calls
+        for attempt in range(memory.ATTEMPTS):
+            examples = self._draw(self.state.step)
+            try:
+                return self._attempt(examples, began, calls)
+            except RuntimeError as error:
+                if not memory.is_out_of_memory(error):
+                    raise
+            self._make_room(examples, attempt)
+        raise StoppedError(f"step {self.state.step + 1}: out of memory {memory.ATTEMPTS} times", "a step that fits",
+                           f"{self.last_good()} Lower train.tokens_per_microbatch, train.max_pixels or frames.")
+
+    def _attempt(self, examples: Sequence[Example], began: float, calls: int) -> dict[str, Any]:
+        number = self.state.step
         seed = derive_seed(self.config.seed, "train", "rollout", number)
         rows = collect(self.engine, examples, self.config.rollouts, seed)
         scored = [self._score(row) for row in rows]
@@ -96,18 +111,31 @@ class Loop:
         checkpoint.publish(self.run.checkpoints, self.state.step, files)
         checkpoint.prune(self.run.checkpoints, self.config.checkpoint_every, self.config.keep_checkpoints)
 
+    def _make_room(self, examples: Sequence[Example], attempt: int) -> None:
+        """Half the tokens a forward the first time; after that the largest question is left out for good."""
+        self.optimizer.discard()
+        memory.give_back()
+        if attempt == 0:
+            self.engine.shrink()
+            self.reporter.warn(f"step {self.state.step + 1}: out of memory; from now on half the tokens a forward")
+            return
+        name, reason = memory.largest(examples)
+        self.state.failed[name] = reason
+        self.reporter.warn(f"{name}: {reason}; left out")
+
     def _draw(self, number: int) -> list[Example]:
         """The step's examples; one that cannot be used is listed with its reason, the others go on."""
         drawn = batch_at(self.ids, number, self.config.prompts_per_step, self.config.seed)
         write_json(self.run.last_item, {"step": number + 1, "samples": drawn})
         found: list[Example] = []
         for sample_id in drawn:
+            if sample_id in self.state.failed:
+                continue
             try:
                 found.append(self.examples.get(sample_id))
             except ItemError as error:
-                if sample_id not in self.state.failed:
-                    self.reporter.warn(f"{sample_id}: {error.what}; left out")
                 self.state.failed[sample_id] = error.what
+                self.reporter.warn(f"{sample_id}: {error.what}; left out")
         if not found:
             raise StoppedError(f"step {number + 1}: none of its {len(drawn)} questions can be used ({drawn[0]}: "
                                f"{self.state.failed[drawn[0]]})", "at least one", "Mend the data or the limits named.")

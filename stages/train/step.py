@@ -50,6 +50,9 @@ class Engine(Protocol):
     def update(self, rows: Sequence[Row], advantages: Advantages, step: int) -> Update:
         """One optimiser step (`inner_epochs` of them) on the rows that count; log-probs on each row's own view."""
 
+    def shrink(self) -> None:
+        """Use about half the memory from now on."""
+
 
 class Scores(Protocol):
     """A policy that can say how likely completions are: the trained one, or the reference."""
@@ -135,6 +138,10 @@ class PlainEngine:
         return Update(applied or not places, tally.get("loss", 1 / epochs), tally.get("kl", 1 / tokens / epochs),
                       tally.get("entropy", 1 / tokens / epochs), tally.get("clipped", 1 / tokens / epochs), norm, lr,
                       tally.get("gap", 1 / tokens), tally.get("gap_max"))
+
+    def shrink(self) -> None:
+        """Half the tokens a forward."""
+        self.token_budget = max(1, self.token_budget // 2)
 
     def _batches(self, rows: Sequence[Row], places: list[int], advantages: Advantages) -> Iterator[Batch]:
         """Micro-batches, with reference and stored old log-probs where the config needs them."""

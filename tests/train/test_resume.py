@@ -21,7 +21,7 @@ from strive.stages.train.job import TrainJob
 from strive.stages.train.stage import train
 from strive.stages.train.step import PlainEngine
 
-TIMINGS = {"rollout_s", "update_s", "step_s", "peak_rss_bytes"}
+OF_THE_PROCESS = {"rollout_s", "update_s", "step_s", "peak_rss_bytes", "encoder_calls"}
 SCRIPT = """
 import sys
 sys.path[:0] = {paths!r}
@@ -60,11 +60,12 @@ def exit_code(child: int) -> int:
 
 
 def content(run: Path) -> dict[str, Any]:
-    """All that must be equal: bytes of checkpoints and policy, rows of the ledgers without timings."""
+    """All that must be equal: bytes of checkpoints and policy, rows of the ledgers but for what a process spent."""
     found: dict[str, Any] = {
         str(p.relative_to(run)): p.read_bytes() for folder in ("checkpoints", "policy", "best")
         for p in sorted((run / folder).rglob("*")) if p.is_file()}
-    found["metrics"] = [{k: v for k, v in row.items() if k not in TIMINGS} for row in read_jsonl(run / "metrics.jsonl")]
+    found["metrics"] = [{name: value for name, value in row.items() if name not in OF_THE_PROCESS}
+                        for row in read_jsonl(run / "metrics.jsonl")]
     found["rollouts"] = read_jsonl(run / "rollouts.jsonl")
     return found
 
@@ -227,7 +228,7 @@ def test_killed_between_the_files_of_a_checkpoint_the_one_before_is_used(tmp_pat
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["kill", "torn"])
 def test_killed_at_every_write_the_run_ends_the_same(tmp_path: Path, qwen25: Path, kind: str) -> None:
-    killed_at(tmp_path, qwen25, [i / 200 for i in range(5, 200)], kind)
+    killed_at(tmp_path, qwen25, [i / 80 for i in range(2, 80)], kind)
 
 
 def test_a_torn_checkpoint_is_swept_and_a_damaged_one_passed_over_in_words(
@@ -364,3 +365,42 @@ def load(file: Path) -> dict[str, torch.Tensor]:
     from safetensors.torch import load_file
 
     return load_file(file)
+
+
+class Cramped(PlainEngine):
+    """Has room for a given number of tokens in all forwards of an update, as a small GPU has."""
+
+    room: int = 0
+    sizes: list[int] = []
+
+    def update(self, rows: Any, advantages: Any, step: int) -> Any:
+        tokens = sum(len(view) for view in {row.view for row in rows})
+        self.sizes.append(tokens)
+        if tokens > self.room:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return super().update(rows, advantages, step)
+
+
+def test_a_question_that_does_not_fit_into_memory_is_left_out_and_listed(
+    tmp_path: Path, qwen25: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes = Notes()
+    monkeypatch.setattr(session, "PlainEngine", Cramped)
+    monkeypatch.setattr(Cramped, "room", 740)
+    monkeypatch.setattr(Cramped, "sizes", [])
+    job = make_job(tmp_path, qwen25, bundles=4, train__steps=4, reporter=notes)
+    large = make_job(tmp_path, qwen25, bundles=5, variants__frames=12).bundles[4]
+    outcome = train(replace(job, bundles=[*job.bundles, large]))
+    assert outcome.step == 4 and max(Cramped.sizes) > 740
+    (failed,) = outcome.failed
+    assert failed["id"] == "q4" and "out of memory: prompt of" in failed["reason"]
+    assert any("half the tokens a forward" in line for line in notes.lines)
+
+
+def test_no_room_for_any_question_stops_with_the_setting_to_lower(
+    tmp_path: Path, qwen25: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "PlainEngine", Cramped)
+    with pytest.raises(StoppedError) as caught:
+        train(make_job(tmp_path, qwen25, train__prompts_per_step=5))
+    assert caught.value.code == 4 and "train.tokens_per_microbatch" in str(caught.value)
