@@ -21,7 +21,8 @@ class Output:
         self.warnings: list[str] = []
         self._bar: Any = None
         self._task: Any = None
-        self._stage, self._stage_started, self._last = "", 0.0, 0.0
+        self._stage, self._stage_started, self._last = "", self.started, 0.0
+        self._seen = self.started  # when something was last heard: the next stage's first item began no earlier
         self._done_at_start = 0
 
     def talk(self, text: str) -> None:
@@ -58,7 +59,9 @@ class Output:
         now = time.monotonic()
         if stage != self._stage:
             self.close_bar()
-            self._stage, self._stage_started, self._done_at_start, self._last = stage, now, max(done - 1, 0), now
+            self._stage, self._stage_started, self._done_at_start = stage, self._seen, max(done + failed - 1, 0)
+            self._last = now
+        self._seen = now
         last = done + failed >= total
         rate = (done + failed - self._done_at_start) / max(now - self._stage_started, 1e-9)
         eta = duration((total - done - failed) / rate) if rate > 0 else "?"
