@@ -32,11 +32,20 @@ DIGITS = re.compile(
     re.IGNORECASE,
 )
 STATED = re.compile(
-    r"(?:answer|result|total|value|count|sum|number|estimate|altogether|in total|答案|总共|一共)\s*(?:[\w\s]{0,30}?\b)?"
-    r"(?:is|are|was|=|:|equals?|would be|should be|comes to|amounts to|是|为)\s*"
+    r"(?:(?:answer|result|total|value|count|sum|number|estimate|altogether|in total|答案|总共|一共)"
+    r"\s*(?:[\w\s]{0,30}?\b)?"
+    r"(?:is|are|was|=|:|equals?|would be|should be|comes to|amounts to|是|为)"
+    r"|(?:in total|altogether|overall|a total of|total of|总共|一共|共)[,:]?(?:\s+there (?:are|is|were))?)\s*"
     r"(?:about|approximately|around|roughly|exactly|~|≈|:|\s)*",
     re.IGNORECASE,
 )
+TOTAL_AFTER = re.compile(r"\b(?:in total|altogether|all together|in all)\b(?=\s*(?:[:.,;(!]|$))", re.IGNORECASE)
+BREAKDOWN = re.compile(
+    r"\b(?:there (?:are|were|is)|(?:i|we) (?:can )?(?:count|counted|see|saw)|"
+    r"the (?:video|room|scene) (?:shows|has|contains))\b[^.:;(\n]*[:;(]",
+    re.IGNORECASE,
+)
+LINE = re.compile(r"[^\n]+")
 MINUS = re.compile(r"(?<![\w)])(?:minus|negative)\s*$", re.IGNORECASE)
 NEGATED = re.compile(
     r"(?:\bnot|n't|rather than|instead of|never|不是)\s*(?:just|only|exactly|about)?\s*$", re.IGNORECASE
@@ -46,16 +55,66 @@ NEGATED = re.compile(
 def read_number(answer: str) -> Reading:
     """The one value an answer states, as text (a percentage keeps its sign).
 
-    After the last "=" if a number follows it, else after the last "the answer is" and the like, else the only value
-    in the text. Two different values ("4 or 5", "4-5") are ambiguous: a range is no number.
+    After the last "=" if a number follows it, else after the last "the answer is" and the like, else alone on the last
+    or first line, else the only value in the text, a conversion or a breakdown that follows it left aside. Two
+    different values ("4 or 5", "4-5") are ambiguous: a range is no number.
     """
     text = plain(answer)
     numbers = find_numbers(text)
-    for cue in (text.rfind("="), text.rfind("≈") if "=" not in text else -1, last_end(STATED, text)):
-        after = [n for n in numbers if n.start >= cue >= 0]
-        if cue >= 0 and after and only_filler(text[cue : after[0].start]):
-            return decide(after if cue != last_end(STATED, text) else in_sentence(text, after))
-    return decide(numbers)
+    for stated in (after_equals(text, numbers), after_statement(text, numbers), alone_on_line(text, numbers)):
+        if stated:
+            return decide(stated)
+    found = decide(numbers)
+    if found.status == "ambiguous":
+        claims = [claim for claim in (before_breakdown(text, numbers), outside_brackets(text, numbers)) if claim]
+        found = decide(claims[0]) if claims else found
+    return found
+
+
+def after_equals(text: str, numbers: list[Number]) -> list[Number]:
+    """The numbers after the last "=" (or "≈"): the result of a sum."""
+    place = text.rfind("=") if "=" in text else text.rfind("≈")
+    after = [n for n in numbers if n.start > place >= 0]
+    return after if after and only_filler(text[place : after[0].start]) else []
+
+
+def after_statement(text: str, numbers: list[Number]) -> list[Number]:
+    """The one before "in total", or the numbers of the last "the answer is …"."""
+    total = TOTAL_AFTER.search(text)
+    before = [n for n in numbers if total and n.end <= total.start()]
+    if total and before and re.fullmatch(r"[^,.;:!?\n]{0,25}", text[before[-1].end : total.start()]):
+        return before[-1:]
+    place = last_end(STATED, text)
+    after = [n for n in numbers if n.start >= place >= 0]
+    return in_sentence(text, after) if after and only_filler(text[place : after[0].start]) else []
+
+
+def alone_on_line(text: str, numbers: list[Number]) -> list[Number]:
+    """A number that is, with its unit, all that the last or the first of several lines says."""
+    lines = [line for line in LINE.finditer(text) if line[0].strip()]
+    for line in (lines[-1], lines[0]) if len(lines) > 1 else ():
+        inside = [n for n in numbers if line.start() <= n.start < line.end()]
+        if len(inside) == 1 and not text[line.start() : inside[0].start].strip(" ~≈-*$\"'("):
+            unit = text[inside[0].end : line.end()]
+            if re.fullmatch(r"[\W_]*(?:[\w^²³/]+\W*){0,2}", unit):
+                return inside
+    return []
+
+
+def before_breakdown(text: str, numbers: list[Number]) -> list[Number]:
+    """The one number of "there are four chairs: two here, two there"."""
+    claim = BREAKDOWN.search(text)
+    inside = [n for n in numbers if claim and claim.start() <= n.start < claim.end()]
+    return inside if len(inside) == 1 else []
+
+
+def outside_brackets(text: str, numbers: list[Number]) -> list[Number]:
+    """The one number outside brackets, when what is inside is no alternative: "3.5 m (about 11 feet)"."""
+    brackets = [(m.start(), m.end()) for m in re.finditer(r"\([^()]*\)", text)]
+    if any(re.search(r"\b(?:or|maybe|perhaps|possibly|alternatively|not)\b", text[a:b]) for a, b in brackets):
+        return []
+    outside = [n for n in numbers if not any(a <= n.start < b for a, b in brackets)]
+    return outside if len({n.value for n in outside}) == 1 and len(outside) < len(numbers) else []
 
 
 def last_end(pattern: re.Pattern[str], text: str) -> int:

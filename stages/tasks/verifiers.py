@@ -8,6 +8,7 @@ import numpy as np
 
 from strive.stages.tasks.choice import read_letter, read_letters
 from strive.stages.tasks.numbers import read_number, same_number
+from strive.stages.tasks.option_text import lead_in
 from strive.stages.tasks.overlap import rouge_mean
 from strive.stages.tasks.plain import normal, plain
 from strive.stages.tasks.reading import UNPARSED, Reading, read
@@ -92,8 +93,8 @@ def id_and_interval(given: str, gold: str) -> float:
 
 
 def same_text(given: str, gold: str) -> float:
-    """1 if equal after normalisation (case, articles, punctuation)."""
-    return float(normal(given) == normal(gold))
+    """1 if equal after normalisation (case, articles, punctuation, a lead-in such as "the answer is")."""
+    return float(normal(gold) in (normal(given), lead_in(normal(given))))
 
 
 def read_text(sample: Sample, text: str) -> Reading:

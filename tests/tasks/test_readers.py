@@ -87,6 +87,26 @@ NUMBERS = [  # gold, reply, expected: right | wrong | status
     ("1", "just one", "right"),
     ("3", "x = 3", "right"),
     ("100", "100k", "wrong"),
+    ("3.5", "approximately 3.5 meters", "right"),
+    ("3.5", "3.5 meters (about 11.5 feet)", "right"),
+    ("120", "The table is 120 cm (1.2 m) long.", "right"),
+    ("4", "4 (or 5)", "ambiguous"),
+    ("4", "4 in total: 2 by the door and 2 by the wall", "right"),
+    ("4", "In total there are 4 chairs, 2 by the door.", "right"),
+    ("4", "There are four chairs: two at the table, one by the window and one by the door.", "right"),
+    ("4", "4 chairs (2 by the table, 2 by the wall)", "right"),
+    ("4", "4\n\nThere are 2 at the table and 2 at the desk.", "right"),
+    ("4", "2 at the table and 2 at the desk, 1 by the window minus 1 counted twice\n4", "right"),
+    ("4", "Frame 1: 2 chairs. Frame 2: 3 chairs.", "ambiguous"),
+    ("4", "I see 4 chairs in frame 12; 3 in frame 13.", "ambiguous"),
+    ("4", "a total of 4 chairs", "right"),
+    ("4", "The number of chairs is 4.", "right"),
+    ("4", "The answer is 4, since 2 + 2 is 4.", "right"),
+    ("4", "4 or more", "right"),
+    ("4", "at least 5", "wrong"),
+    ("2.5", "2.5-meter", "right"),
+    ("30", "30°", "right"),
+    ("3", "III", "unparsed"),
 ]
 
 
@@ -222,7 +242,17 @@ def test_progress_loses_a_hundredth_for_each_percent() -> None:
     assert scores == pytest.approx([0.99, 1.0, 0.6, 0.0, 0.4])
 
 
-TEXTS = [("red", 1.0), ("Red.", 1.0), ("the red", 1.0), ("**red**", 1.0), ("dark red", 0.0), ("blue", 0.0), ("", 0.0)]
+TEXTS = [
+    ("red", 1.0),
+    ("The answer is red.", 1.0),
+    ("It is red", 1.0),
+    ("Red.", 1.0),
+    ("the red", 1.0),
+    ("**red**", 1.0),
+    ("dark red", 0.0),
+    ("blue", 0.0),
+    ("", 0.0),
+]
 
 
 @pytest.mark.parametrize(("reply", "score"), TEXTS)
