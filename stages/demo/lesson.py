@@ -17,6 +17,8 @@ from strive.stages.demo.world import is_evidence_shown
 from strive.stages.tasks.prompt import PROMPT_FORMATS
 from strive.stages.tasks.sample import Question
 
+GREY = 128
+
 
 def prompt_text(wording: str, family: Family) -> str:
     """The user's text for a question, as the prompt format that the demo uses writes it."""
@@ -30,11 +32,13 @@ class Seen:
 
     video: int
     times: NDArray[np.float64]  # [VIEW_FRAMES] s
-    whole: bool  # not cropped
+    blank: bool  # grey all over
     features: Tensor  # float16 [visual tokens, width]
 
     def shows(self, asked: Asked) -> bool:
         """Whether the evidence for a question is in the frames of this view."""
+        if self.blank:
+            return False
         spans = [(showing.start_s, showing.end_s) for showing in asked.showings]
         return is_evidence_shown(spans, [float(time) for time in self.times])
 
@@ -51,23 +55,34 @@ def random_frames(rng: np.random.Generator, pool: int, count: int) -> NDArray[np
 
 
 @torch.no_grad()
-def see(visual: Any, material: Material, video: int, frames: NDArray[np.int64], box: Box, resizer: int) -> Seen:
+def see(
+    visual: Any, material: Material, video: int, frames: NDArray[np.int64], box: Box, resizer: int, blank: bool = False
+) -> Seen:
     """Encode one view with the (finished) vision tower."""
     pictures = np.stack([cut(material.frames[video, frame], box, resizer) for frame in frames])
+    if blank:
+        pictures[:] = GREY
     pairs = pictures.reshape(len(frames) // 2, 2, VIEW_SIDE, VIEW_SIDE, 3)
     features = encode_pairs(visual, pairs).half()
-    return Seen(video, POOL_TIMES[frames], box == WHOLE, features)
+    return Seen(video, POOL_TIMES[frames], blank, features)
 
 
-def many_views(visual: Any, material: Material, seed: int, per_video: int) -> list[Seen]:
-    """Views for teaching: random frames, a third of them cropped, in all usual ways of resizing."""
+def many_views(visual: Any, material: Material, seed: int, per_video: int, loose: float = 0.0) -> list[Seen]:
+    """Views for teaching: random frames, a third of them cropped, in all usual ways of resizing.
+
+    ``loose``: share of views with any frames instead of one from each eighth of the video; a tenth of those are grey.
+    """
     rng = np.random.default_rng(seed)
     views = []
     for video in range(len(material.scripts)):
         for _ in range(per_video):
             box = WHOLE if rng.random() < 0.7 else random_box(rng)
             frames = random_frames(rng, len(POOL_TIMES), VIEW_FRAMES)
-            views.append(see(visual, material, video, frames, box, int(rng.choice(RESIZERS))))
+            is_loose = rng.random() < loose
+            if is_loose:
+                frames = np.sort(rng.choice(len(POOL_TIMES), VIEW_FRAMES, replace=False))
+            blank = is_loose and rng.random() < 0.1
+            views.append(see(visual, material, video, frames, box, int(rng.choice(RESIZERS)), blank))
     return views
 
 

@@ -24,14 +24,19 @@ from strive.stages.demo.pictures import prepare_tower
 from strive.stages.demo.policy_model import policy_config, processor_for, save_policy
 from strive.stages.demo.questions import FAMILIES
 from strive.stages.demo.teach_clip import clip_config, clip_tokenizer, new_clip, save_clip, teach_clip
-from strive.stages.demo.teach_policy import exercises, teach_policy
+from strive.stages.demo.teach_policy import PolicyLesson, exercises, teach_policy
 from strive.stages.demo.teach_vision import teach_vision
 from strive.stages.demo.tokenizer import learn_tokenizer
 
 SEED = 20_001  # the lessons' worlds; the demo's own world has another seed, so no video is shared
 VIDEOS = 800
 VISION_LESSONS = ((900, ""), (500, "counting"))  # steps, and what is shown more often
-POLICY_STEPS, CLIP_STEPS = 600, 700
+POLICY_LESSONS = (
+    PolicyLesson(steps=600, rate=1e-3),
+    # the habit that is left to reinforcement learning to break, stronger in some wordings than in others
+    PolicyLesson(steps=200, rate=5e-4, guesses=(0.15, 0.35, 0.5), loose=0.3),
+)
+CLIP_STEPS = 700
 VIEWS_PER_VIDEO = 6
 
 
@@ -67,9 +72,15 @@ def make_policy(material: Material, lessons: Path, folder: Path) -> None:
     """Vision first, then language on top of the frozen tower."""
     tokenizer = demo_tokenizer()
     model = sighted_model(tokenizer, material, lessons)
-    views = many_views(model.model.visual, material, SEED, VIEWS_PER_VIDEO)
-    log(f"policy: {len(views)} views encoded")
-    teach_policy(model, tokenizer, exercises(material, views), SEED, POLICY_STEPS, log)
+    language = model.model.language_model
+    for number, plan in enumerate(POLICY_LESSONS):
+        finished = lessons / f"policy_{number}.safetensors"
+        if not finished.exists():
+            views = many_views(model.model.visual, material, SEED + number, VIEWS_PER_VIDEO, plan.loose)
+            log(f"policy: {len(views)} views encoded")
+            teach_policy(model, tokenizer, exercises(material, views), plan, SEED + number, log)
+            write_bytes(finished, save(dict(language.state_dict())))
+        language.load_state_dict(load_file(finished))
     save_policy(model, processor_for(tokenizer), folder)
 
 

@@ -61,12 +61,13 @@ def shown_views(policy: Any, material: Material) -> tuple[list[Any], list[str], 
     views, answers, chances = [], [], []
     for video, script in enumerate(material.scripts):
         for asked in script.asked:
-            proof = [int(np.flatnonzero((POOL_TIMES >= one.start_s) & (POOL_TIMES <= one.end_s))[0])
+            proof = [next(place for place, time in enumerate(POOL_TIMES) if one.start_s <= time <= one.end_s)
                      for one in asked.showings]  # fmt: skip
-            others = [int(place) for place in np.linspace(0, len(POOL_TIMES) - 1, VIEW_FRAMES + 4) if place not in proof]
-            frames = sorted([*proof, *others[: VIEW_FRAMES - len(proof)]])
+            spread = np.linspace(0, len(POOL_TIMES) - 1, VIEW_FRAMES - len(proof)).round().astype(int)
+            frames = np.unique([*proof, *spread])
             question = Question("q", "v", asked.wording, None, asked.family.question_type)
-            views.append(policy.encode_view([material.frames[video, frames]], POOL_TIMES[frames], FORMAT.render(question)))
+            pictures = material.frames[video, frames]
+            views.append(policy.encode_view([pictures], POOL_TIMES[frames], FORMAT.render(question)))
             answers.append(asked.answer)
             chances.append(1 / len(asked.family.choices))
     return views, answers, chances
