@@ -3,11 +3,14 @@
 import hashlib
 import os
 import zipfile
+import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from strive.cache import disk
+from strive.cache import disk, sync
 from strive.cache.lock import hold
+from strive.cache.sweep import temporary_in
 from strive.configs.errors import ItemError, MissingError, VerificationError
 
 MAX_MEMBERS = 200_000
@@ -91,21 +94,14 @@ def safe_suffix(name: str) -> str:
 
 
 def copy_out(member: Member, target: Path) -> None:
-    """Stream the member to its place: counted while it is read, since the table of contents may lie."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    """Stream the member to its place under a temporary name first: it is there whole or not at all."""
+    sync.make_folder(target.parent)
+    temporary = temporary_in(target.parent)
     with disk.explained(target, member.size_bytes):
         try:
-            with zipfile.ZipFile(member.archive) as opened, temporary.open("wb") as file:
-                info = opened.getinfo(member.name)
-                if info.file_size > MAX_RATIO * max(info.compress_size, 1024):
-                    raise ItemError(f"{member.name}: {info.compress_size} bytes unpack to {info.file_size}")
-                with opened.open(info) as source:
-                    stream(source, file, member)
-                file.flush()
-                os.fsync(file.fileno())
+            sync.write_file(temporary, blocks(member), 0o666)
             os.replace(temporary, target)
-        except (zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError) as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
             raise ItemError(f"{member.name}: damaged in {member.archive.name} ({error})") from error
         except KeyError as error:
             raise MissingError(
@@ -113,13 +109,19 @@ def copy_out(member: Member, target: Path) -> None:
             ) from error
         finally:
             temporary.unlink(missing_ok=True)
+        sync.sync_folder(target.parent)
 
 
-def stream(source: object, file: object, member: Member) -> None:
-    """Copy block by block up to the announced size."""
-    written = 0
-    while block := source.read(BLOCK):  # type: ignore[attr-defined]
-        written += len(block)
-        if written > member.size_bytes:
-            raise ItemError(f"{member.name}: longer than its {member.size_bytes} announced bytes")
-        file.write(block)  # type: ignore[attr-defined]
+def blocks(member: Member) -> Iterator[bytes]:
+    """The member's bytes, counted while they are read, since the table of contents may lie."""
+    with zipfile.ZipFile(member.archive) as opened:
+        info = opened.getinfo(member.name)
+        if info.file_size > MAX_RATIO * max(info.compress_size, 1024):
+            raise ItemError(f"{member.name}: {info.compress_size} bytes unpack to {info.file_size}")
+        written = 0
+        with opened.open(info) as source:
+            while block := source.read(BLOCK):
+                written += len(block)
+                if written > member.size_bytes:
+                    raise ItemError(f"{member.name}: longer than its {member.size_bytes} announced bytes")
+                yield block
