@@ -9,7 +9,7 @@ import typer
 from strive.cli.options import Common, common
 from strive.cli.output import duration, number
 from strive.cli.session import Session, data_job, open_session
-from strive.configs.errors import UsageError
+from strive.configs.errors import StriveError, UsageError
 
 if TYPE_CHECKING:
     from strive.cache.store import Artefact
@@ -124,7 +124,11 @@ def carry_out(session: Session, job: "TrainJob", bundles: list[tuple[str, "Artef
 
     from strive.stages.train.stage import train
 
-    return train(dataclasses.replace(job, bundles=bundles, evaluate=evaluate))
+    try:
+        return train(dataclasses.replace(job, bundles=bundles, evaluate=evaluate))
+    except StriveError as error:
+        vars(error)["fields"] = {"outputs": {"run": str(job.run)}}
+        raise
 
 
 def finish(session: Session, job: "TrainJob", outcome: "TrainOutcome", lost: list[dict[str, str]]) -> None:

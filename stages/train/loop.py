@@ -193,6 +193,7 @@ class Loop:
         there = {c.step for c in checkpoint.found(self.run.checkpoints)}
         if self.state.step and self.state.step not in there:
             self.save()
+        self.run.last_item.unlink(missing_ok=True)
         self.stop.check(f"{self.state.step} of {self.config.steps} steps are kept")
 
     def last_good(self) -> str:

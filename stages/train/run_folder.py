@@ -141,6 +141,14 @@ class RunFolder:
                 if text.encode("utf-8", "surrogatepass") != ledger.read_bytes():
                     write_bytes(ledger, text.encode("utf-8", "surrogatepass"))
 
+    def in_flight(self) -> str:
+        """What a run that was killed had in hand, in words; "" when the last one ended by itself."""
+        try:
+            item = json.loads(self.last_item.read_bytes())
+            return f"step {item['step']}: {', '.join(item['samples'])}"
+        except (OSError, ValueError, KeyError, TypeError):
+            return ""
+
     def last_metrics(self) -> dict[str, Any]:
         """The newest row, {} when there is none."""
         rows = read_jsonl(self.metrics)

@@ -36,6 +36,8 @@ def carry_out(job: TrainJob, run: RunFolder, bundles: Mapping[str, Artefact],
     device = choose_device(job.config.train.device).type
     with repeatable(record["train"]["threads"], device), Stop(job.max_time_s) as stop:
         torn = run.tidy()
+        if in_hand := run.in_flight():
+            job.reporter.info(f"train: the last process was killed in {in_hand}")
         run.start(record, job.config, job.sources)
         policy = load(job, trainable=True)
         torch.manual_seed(derive_seed(job.config.train.seed, "train", "global"))

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from strive.cache.atomic import json_bytes
-from strive.configs.errors import StoppedError, VerificationError
+from strive.configs.errors import StoppedError, UsageError, VerificationError
 from strive.stages.train.checkpoint import Checkpoint
 from strive.stages.train.optimizer import Optimizer
 
@@ -61,6 +61,10 @@ def put_back(policy: "Policy", optimizer: Optimizer, checkpoint: Checkpoint) -> 
         odd = sorted(wanted ^ set(weights))[0]
         raise VerificationError(f"{checkpoint.path}: weights of another model ({odd})", "the weights this run trains",
                                 "Use the model the run was started with.")
+    other = next((name for name in weights if weights[name].dtype != own[name].dtype), None)
+    if other is not None:
+        raise UsageError(f"{checkpoint.path}: {other} is {weights[other].dtype}, here it would be {own[other].dtype}",
+                         "the precision the run was started with", "Resume on the same kind of device (train.device).")
     with torch.no_grad():
         for name, tensor in weights.items():
             own[name].copy_(tensor)

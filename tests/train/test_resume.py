@@ -184,6 +184,7 @@ def wait_for_steps(run: Path, count: int, seconds: float = 120) -> None:
 def goes_on_after_a_signal(folder: Path, model: Path, undisturbed: Path) -> None:
     saved = [p.name for p in (folder / "run" / "checkpoints").iterdir()]
     reached = int(saved[0][-6:])
+    assert not (folder / "run" / "last_item.json").exists()
     assert len(saved) == 1 and reached == len(read_jsonl(folder / "run" / "metrics.jsonl"))
     outcome = train(make_job(folder, model, train__steps=reached + 1, train__checkpoint_every=200))
     assert outcome.resumed_from == reached
@@ -215,7 +216,9 @@ def killed_at(tmp_path: Path, model: Path, shares: list[float], kind: str = "kil
     for point in sorted({int(fault._points * share) for share in shares}):
         job = make_job(tmp_path, model, run=f"run{point}", **changes)
         assert exit_code(in_child(job, f"write:{point}:{kind}")) == -signal.SIGKILL, point
-        train(job)
+        working = (job.run / "last_item.json").is_file()
+        train(replace(job, reporter=(notes := Notes())))
+        assert working == any("was killed in step" in line for line in notes.lines)
         assert_same(job.run, whole.run)
         assert not list(job.run.rglob(".tmp-*")), point
         assert train(job).steps_done == 0
@@ -306,6 +309,18 @@ def test_logging_and_checkpoint_keys_may_change_on_resume(tmp_path: Path, qwen25
     train(again)
     ours, theirs = again.run / "policy", tmp_path / "run" / "policy"
     assert (ours / "model.safetensors").read_bytes() == (theirs / "model.safetensors").read_bytes()
+
+
+def test_a_run_in_another_precision_is_refused_not_rounded(
+    tmp_path: Path, qwen25: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What `dtype: auto` means differs between a CPU and a GPU."""
+    train(make_job(tmp_path, qwen25, train__steps=1))
+    from strive.stages.vlm import load as loading
+
+    monkeypatch.setattr(loading, "choose_dtype", lambda name, device: torch.bfloat16)
+    with pytest.raises(UsageError, match="is torch.float32, here it would be torch.bfloat16"):
+        train(make_job(tmp_path, qwen25, train__steps=2))
 
 
 def test_the_recorded_thread_count_is_used_again(tmp_path: Path, qwen25: Path, monkeypatch: pytest.MonkeyPatch) -> None:
