@@ -119,9 +119,12 @@ class Loop:
             self.engine.shrink()
             self.reporter.warn(f"step {self.state.step + 1}: out of memory; from now on half the tokens a forward")
             return
-        name, reason = memory.largest(examples)
-        self.state.failed[name] = reason
-        self.reporter.warn(f"{name}: {reason}; left out")
+        self._leave_out(*memory.largest(examples))
+
+    def _leave_out(self, sample_id: str, reason: str) -> None:
+        """List a question as failed: it is not drawn into a step again."""
+        self.state.failed[sample_id] = reason
+        self.reporter.warn(f"{sample_id}: {reason}; left out")
 
     def _draw(self, number: int) -> list[Example]:
         """The step's examples; one that cannot be used is listed with its reason, the others go on."""
@@ -134,8 +137,12 @@ class Loop:
             try:
                 found.append(self.examples.get(sample_id))
             except ItemError as error:
-                self.state.failed[sample_id] = error.what
-                self.reporter.warn(f"{sample_id}: {error.what}; left out")
+                self._leave_out(sample_id, error.what)
+            except RuntimeError as error:
+                if not memory.is_out_of_memory(error):
+                    raise
+                memory.give_back()
+                self._leave_out(sample_id, "out of memory while its variants were encoded")
         if not found:
             raise StoppedError(f"step {number + 1}: none of its {len(drawn)} questions can be used ({drawn[0]}: "
                                f"{self.state.failed[drawn[0]]})", "at least one", "Mend the data or the limits named.")
