@@ -19,7 +19,8 @@ SIZES = ("demo.train_videos=8", "demo.eval_videos=4", "train.steps=4", "train.ch
 def start(out: Path, cache: Path) -> subprocess.Popen[str]:
     """A small demo, in a process group of its own."""
     sets = [part for size in SIZES for part in ("--set", size)]
-    command = [sys.executable, "-m", "strive.cli", "demo", "--out", str(out), "--cache-dir", str(cache), "--json", *sets]
+    command = [sys.executable, "-m", "strive.cli", "demo", "--out", str(out), "--cache-dir", str(cache), "--json",
+               *sets]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
 
@@ -53,7 +54,7 @@ def test_a_demo_killed_at_any_moment_ends_in_the_same_bytes(tmp_path: Path, seed
     while True:
         demo = start(out, cache)
         try:
-            demo.wait(timeout=draw.uniform(3, 25))
+            demo.wait(timeout=draw.uniform(2, 10 + kills))
             break
         except subprocess.TimeoutExpired:
             os.killpg(demo.pid, signal.SIGKILL)
