@@ -3,7 +3,6 @@
 from typing import Annotated, Any
 
 import typer
-import yaml
 
 from strive.cli.options import Common, common
 from strive.cli.output import Output
@@ -11,6 +10,7 @@ from strive.cli.table import table
 from strive.configs.compare import differences, read_settings
 from strive.configs.errors import UsageError
 from strive.configs.load import SECTIONS, Resolved, known_keys, load, nearest, shipped_names
+from strive.configs.render import one_line
 from strive.configs.schema import Config
 
 EXAMPLES = (
@@ -68,7 +68,7 @@ def diff(
 ) -> None:
     """One line for each key that differs."""
     found = differences(read_settings(first), read_settings(second))
-    lines = [f"{key}: {scalar(a)} → {scalar(b)}" for key, (a, b) in found.items()] or ["no difference"]
+    lines = [f"{key}: {one_line(a)} → {one_line(b)}" for key, (a, b) in found.items()] or ["no difference"]
     fields = {"differences": {key: {"first": a, "second": b} for key, (a, b) in found.items()}}
     Output("config", options).result(fields, status="ok", lines=lines)
 
@@ -83,7 +83,7 @@ def yaml_lines(resolved: Resolved, keys: list[str]) -> list[str]:
             rows.append((f"{before}:", ""))
             section = before
         source = resolved.sources.get(key, "default")
-        written = f"{'  ' if dot else ''}{name or before}: {scalar(value_of(resolved.config, key))}"
+        written = f"{'  ' if dot else ''}{name or before}: {one_line(value_of(resolved.config, key))}"
         rows.append((written, f"# {meaning(resolved.config, key)} [{source}]"))
     width = min(44, max((len(text) for text, _ in rows), default=0))
     return [f"{text:<{width}}  {comment}" if comment else text for text, comment in rows]
@@ -101,9 +101,3 @@ def meaning(config: Config, key: str) -> str:
     section, dot, name = key.partition(".")
     fields = type(getattr(config, section)).model_fields if dot else Config.model_fields
     return str(fields[name or section].description or "")
-
-
-def scalar(value: Any) -> str:
-    """A value on one line, as YAML writes it."""
-    text = str(yaml.safe_dump(value, default_flow_style=True, width=10**6, allow_unicode=True))
-    return text.removesuffix("...\n").strip()

@@ -15,6 +15,7 @@ from typing import Any
 
 from strive.cache.ledger import read_jsonl
 from strive.cache.lock import hold
+from strive.cache.runs import record_run
 from strive.cache.store import Artefact, Store
 from strive.configs.errors import StoppedError
 from strive.configs.schema import Config
@@ -119,7 +120,9 @@ def make_bundles(job: DemoJob, world: WorldFiles) -> dict[str, Artefact]:
             "bundles for every question of the built-in world",
             "Run `strive doctor`; the decoder of this machine may be at fault.",
         )
-    return {name: one for name, one in data.results["variants"].items() if isinstance(one, Artefact)}
+    bundles = {name: one for name, one in data.results["variants"].items() if isinstance(one, Artefact)}
+    record_run(job.store, job.out / "run", bundles.values())
+    return bundles
 
 
 def train_policy(job: DemoJob, bundles: Mapping[str, Artefact]) -> None:

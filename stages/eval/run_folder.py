@@ -11,12 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from strive.cache.atomic import write_bytes, write_json
 from strive.cache.ledger import append_line, read_jsonl
 from strive.configs.errors import UsageError, VerificationError
-from strive.configs.load import SECTIONS
+from strive.configs.render import render
 from strive.configs.schema import Config
 from strive.stages.eval.recipe import differences
 
@@ -98,25 +96,3 @@ class EvalFolder:
     def finish(self, results: Mapping[str, Any]) -> None:
         """Write the figures."""
         write_json(self.results, dict(results))
-
-
-def render(config: Config, sources: Mapping[str, str]) -> str:
-    """The resolved config as YAML that `--config` accepts, with the source of each value as a comment."""
-    lines = [f"model: {one_line(config.model)}  # {sources.get('model', 'default')}"]
-    for section in SECTIONS:
-        lines.append(f"{section}:")
-        values = getattr(config, section).model_dump(mode="json")
-        lines += [
-            f"  {key}: {one_line(value)}  # {sources.get(f'{section}.{key}', 'default')}"
-            for key, value in values.items()
-        ]
-    return "\n".join(lines) + "\n"
-
-
-def one_line(value: Any) -> str:
-    """A value as YAML on one line."""
-    return (
-        str(yaml.safe_dump(value, default_flow_style=True, width=10**6, allow_unicode=True))
-        .removesuffix("...\n")
-        .strip()
-    )

@@ -5,6 +5,7 @@
     RUN/metrics.jsonl         one row a step            RUN/rollouts.jsonl   best and worst rollout of each group
     RUN/checkpoints/step_000100/                        RUN/best/, best.json policy with the highest evaluation
     RUN/policy/               the trained policy        RUN/adapter/         its LoRA alone, where there is one
+    RUN/tensorboard/          the metrics again           RUN/last_item.json   questions of the step at work
     RUN/results.json          last metrics, written when finished; names the policy's digest
 """
 
@@ -15,13 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from strive.cache.atomic import json_bytes, remove_folder, write_bytes, write_json
 from strive.cache.digest import digest_bytes
 from strive.cache.ledger import read_jsonl
 from strive.configs.errors import UsageError, VerificationError
-from strive.configs.load import SECTIONS
+from strive.configs.render import one_line, render
 from strive.configs.schema import Config
 from strive.stages.train import checkpoint
 
@@ -75,6 +74,10 @@ class RunFolder:
         return self.root / "results.json"
 
     @property
+    def board(self) -> Path:
+        return self.root / "tensorboard"
+
+    @property
     def last_item(self) -> Path:
         return self.root / "last_item.json"
 
@@ -86,7 +89,7 @@ class RunFolder:
         """Forget the run: everything this stage writes, nothing else in the folder."""
         for file in (self.results, self.metrics, self.rollouts, self.last_item, self.best_record, self.config):
             file.unlink(missing_ok=True)
-        for folder in (self.checkpoints, self.policy, self.adapter, self.best):
+        for folder in (self.checkpoints, self.policy, self.adapter, self.best, self.board):
             remove_folder(folder)
         self.record.unlink(missing_ok=True)
 
@@ -158,13 +161,13 @@ class RunFolder:
 def differences(past: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What keeps `now` from going on with `past`, each as `name: old -> new`."""
     keys = sorted(set(past["train"]) | set(now["train"]))
-    found = [f"train.{key}: {show(past['train'].get(key))} -> {show(now['train'].get(key))}"
+    found = [f"train.{key}: {one_line(past['train'].get(key))} -> {one_line(now['train'].get(key))}"
              for key in keys if past["train"].get(key) != now["train"].get(key)]
     if past["model"] != now["model"]:
         found.append(f"model weights: {past['model']} -> {now['model']}")
     if past["data"] != now["data"]:
         found.append(f"data: {past['samples']} bundles ({past['data']}) -> {now['samples']} bundles ({now['data']})")
-        found += [f"{key}: {show(past['upstream'].get(key))} -> {show(value)}"
+        found += [f"{key}: {one_line(past['upstream'].get(key))} -> {one_line(value)}"
                   for key, value in now["upstream"].items() if past["upstream"].get(key) != value]
     return found
 
@@ -176,19 +179,3 @@ def refuse_changes(run: RunFolder, past: Mapping[str, Any], now: Mapping[str, An
         raise UsageError(f"{run.root}: this run was started with other settings: {'; '.join(found)}",
                          "the settings it was started with (train.steps and checkpoint keys may change)",
                          "Use another --run folder, or --force to start this one over.")
-
-
-def show(value: Any) -> str:
-    """A config value as YAML writes it, on one line."""
-    text = str(yaml.safe_dump(value, default_flow_style=True, width=10**6, allow_unicode=True))
-    return text.removesuffix("...\n").strip()
-
-
-def render(config: Config, sources: Mapping[str, str]) -> str:
-    """The resolved config as YAML that `--config` accepts, with the source of each value as a comment."""
-    lines = [f"model: {show(config.model)}  # {sources.get('model', 'default')}"]
-    for section in SECTIONS:
-        lines.append(f"{section}:")
-        for key, value in getattr(config, section).model_dump(mode="json").items():
-            lines.append(f"  {key}: {show(value)}  # {sources.get(f'{section}.{key}', 'default')}")
-    return "\n".join(lines) + "\n"
