@@ -15,6 +15,7 @@ from strive.configs.run_stages import TrainConfig
 from strive.stages.tasks.prompt import PromptFormat
 from strive.stages.train import checkpoint, memory, snapshot
 from strive.stages.train.advantages import compute
+from strive.stages.train.board import Board
 from strive.stages.train.examples import Examples
 from strive.stages.train.job import Evaluate
 from strive.stages.train.metrics import Spent, metrics_row, notable_rollouts
@@ -57,7 +58,7 @@ class Loop:
     last_gap: float = 0.0
     unwritten: list[str] = field(default_factory=list)
 
-    def go(self) -> None:
+    def go(self, board: Board) -> None:
         """Step until `train.steps` are done; on a signal or the time limit save and raise `InterruptedRun`."""
         while self.state.step < self.config.steps:
             if self.stop.code is not None:
@@ -65,6 +66,7 @@ class Loop:
             row = self.step()
             row.update(self._evaluation())
             append_line(self.run.metrics, json.dumps(row, allow_nan=False))
+            board.write(row)
             self.reporter.metrics(row)
             self.reporter.progress("train", self.state.step, self.config.steps, len(self.state.failed))
             self._judge()

@@ -12,6 +12,7 @@ from strive.cache.store import Artefact
 from strive.configs.errors import VerificationError
 from strive.stages.tasks.prompt import PROMPT_FORMATS
 from strive.stages.train import checkpoint, snapshot
+from strive.stages.train.board import board
 from strive.stages.train.examples import Examples
 from strive.stages.train.job import TrainJob, TrainOutcome
 from strive.stages.train.loop import Loop
@@ -47,7 +48,8 @@ def carry_out(job: TrainJob, run: RunFolder, bundles: Mapping[str, Artefact],
         run.rewind(loop.state.step)
         before = loop.state.step
         try:
-            loop.go()
+            with board(run.board, before, job.reporter) as shown:
+                loop.go(shown)
         finally:
             loop.write_rollouts()
         return finish(loop, skipped, loop.state.step - before, resumed)

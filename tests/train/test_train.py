@@ -280,3 +280,21 @@ def test_lora_trains_only_the_adapter_and_the_policy_has_it_merged(tmp_path: Pat
     with safe_open(checkpoint, "pt") as opened:
         names = list(opened.keys())
     assert all("lora" in name for name in names if "inv_freq" not in name)
+
+
+def test_tensorboard_shows_the_rows_and_a_broken_one_does_not_stop_training(tmp_path: Path, qwen25: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    job = make_job(tmp_path, qwen25, train__steps=2)
+    train(job)
+    train(make_job(tmp_path, qwen25, train__steps=3))
+    shown = EventAccumulator(str(job.run / "tensorboard")).Reload().Scalars("reward_mean")
+    rows = read_jsonl(job.run / "metrics.jsonl")
+    assert [event.step for event in shown] == [1, 2, 3]
+    assert [event.value for event in shown] == pytest.approx([row["reward_mean"] for row in rows])
+    notes = Notes()
+    blocked = replace(make_job(tmp_path, qwen25, run="blocked", train__steps=1), reporter=notes)
+    blocked.run.mkdir()
+    (blocked.run / "tensorboard").write_text("a file where the folder should be")
+    assert train(blocked).step == 1
+    assert sum("no TensorBoard events" in line for line in notes.lines) == 1
