@@ -155,7 +155,7 @@ def test_collapsed_variants_give_zero_by_themselves_but_not_jointly() -> None:
     assert (compute(rewards, ids, variants, JOINT).values[:2] > 0.8).all()
 
 
-def zero_share(views: tuple[float, ...], scope: str, prompts: int = 4000) -> float:
+def zero_share(views: tuple[float, ...], scope: str, prompts: int = 1500) -> float:
     """Share of questions without any signal at 8 rollouts, view v answered rightly with probability views[v]."""
     rng, each = np.random.default_rng(1), 8 // len(views)
     rewards = (rng.random((prompts, len(views), each)) < np.array(views)[None, :, None]).astype(float).ravel()
@@ -169,6 +169,6 @@ def test_different_views_leave_fewer_questions_without_signal_at_the_same_number
     """Expected: one view p = 0.83 (the mean) 0.227; views 1, .95, .77, .6 joint: prod p^2 + prod (1 - p)^2 = 0.193."""
     views = (1.0, 0.95, 0.77, 0.6)
     joint, single = zero_share(views, "joint"), zero_share((float(np.mean(views)),), "joint")
-    assert joint == pytest.approx(0.1926, abs=0.02) and single == pytest.approx(0.2252, abs=0.02)
+    assert joint == pytest.approx(0.1926, abs=0.03) and single == pytest.approx(0.2252, abs=0.03)
     assert joint < single
     assert zero_share(views, "per_variant") > joint

@@ -1,12 +1,16 @@
 """What the training tests share: synthetic bundles in a real cache, tiny random models, a reward that varies, a job."""
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from strive.cache import fault
+from strive.cache.ledger import read_jsonl
 from strive.cache.store import Artefact, Store
+from strive.configs.errors import StriveError
 from strive.configs.load import load
 from strive.configs.schema import Config
 from strive.stages.bundle.images import encode
@@ -18,6 +22,7 @@ from strive.stages.tasks.prompt import Reply
 from strive.stages.tasks.sample import Sample
 from strive.stages.train.job import TrainJob
 from strive.stages.train.rewards import REWARDS
+from strive.stages.train.stage import train
 from strive.stages.views.build import build_views
 
 TILES = np.array([[x, y, x + 0.6, y + 0.6] for y in (0, 0.4) for x in (0, 0.4)])
@@ -80,3 +85,59 @@ def make_job(folder: Path, model: Path | str, *, run: str = "run", bundles: int 
     store = Store(folder / "cache")
     made = [make_bundle(store, number, config) for number in range(bundles)]
     return TrainJob(config, folder / run, made, str(model), own.pop("reporter", Silent()), **own)
+
+
+OF_THE_PROCESS = {"rollout_s", "update_s", "step_s", "peak_rss_bytes", "encoder_calls"}
+SCRIPT = """
+import sys
+sys.path[:0] = {paths!r}
+from pathlib import Path
+from training_world import make_job
+from strive.configs.errors import StriveError
+from strive.stages.train.stage import train
+try:
+    train(make_job(Path({folder!r}), {model!r}, run={run!r}, **{changes!r}))
+except StriveError as error:
+    print(error, file=sys.stderr)
+    sys.exit(error.code)
+"""
+
+
+def in_child(job: TrainJob, fault_at: str = "") -> int:
+    """Train in a forked child (torch is loaded already); returns its process id. It exits with the error's code."""
+    child = os.fork()
+    if child:
+        return child
+    code = 1
+    try:
+        if fault_at:
+            os.environ["STRIVE_FAULT"], fault._points = fault_at, 0
+        train(job)
+        code = 0
+    except StriveError as error:
+        code = error.code
+    finally:
+        os._exit(code)
+
+
+def exit_code(child: int) -> int:
+    """The child's exit code, or minus the signal that ended it."""
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def content(run: Path) -> dict[str, Any]:
+    """All that must be equal: bytes of checkpoints and policy, rows of the ledgers but for what a process spent."""
+    found: dict[str, Any] = {
+        str(p.relative_to(run)): p.read_bytes() for folder in ("checkpoints", "policy", "best")
+        for p in sorted((run / folder).rglob("*")) if p.is_file()}
+    found["metrics"] = [{name: value for name, value in row.items() if name not in OF_THE_PROCESS}
+                        for row in read_jsonl(run / "metrics.jsonl")]
+    found["rollouts"] = read_jsonl(run / "rollouts.jsonl")
+    return found
+
+
+def assert_same(left: Path, right: Path) -> None:
+    one, two = content(left), content(right)
+    assert one.keys() == two.keys()
+    for name in one:
+        assert one[name] == two[name], name
