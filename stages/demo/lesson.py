@@ -78,7 +78,7 @@ def many_views(visual: Any, material: Material, seed: int, per_video: int, loose
         for _ in range(per_video):
             box = WHOLE if rng.random() < 0.7 else random_box(rng)
             frames = random_frames(rng, len(POOL_TIMES), VIEW_FRAMES)
-            is_loose = rng.random() < loose
+            is_loose = loose > 0 and rng.random() < loose
             if is_loose:
                 frames = np.sort(rng.choice(len(POOL_TIMES), VIEW_FRAMES, replace=False))
             blank = is_loose and rng.random() < 0.1

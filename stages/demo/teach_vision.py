@@ -64,7 +64,7 @@ def _batch(
     labels = np.empty((size, 2, CELLS * CELLS), np.int64)
     for row in range(size):
         video = int(rng.integers(len(material.scripts)))
-        kind = focus if rng.random() < 0.5 else ""
+        kind = focus if focus and rng.random() < 0.5 else ""
         box = WHOLE if rng.random() < 0.5 else random_box(rng)
         resizer = int(rng.choice(RESIZERS))
         for place, frame in enumerate(_pair(material, rng, video, kind)):

@@ -34,7 +34,7 @@ VISION_LESSONS = ((900, ""), (500, "counting"))  # steps, and what is shown more
 POLICY_LESSONS = (
     PolicyLesson(steps=600, rate=1e-3),
     # the habit that is left to reinforcement learning to break, stronger in some wordings than in others
-    PolicyLesson(steps=200, rate=5e-4, guesses=(0.15, 0.35, 0.5), loose=0.3),
+    PolicyLesson(steps=200, rate=5e-4, guesses=(0.3, 0.5, 0.65), loose=0.3),
 )
 CLIP_STEPS = 700
 VIEWS_PER_VIDEO = 6
