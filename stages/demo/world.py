@@ -2,6 +2,7 @@
 
     folder/
       train.jsonl  eval.jsonl     one question a row, dataset format
+      world.json                  its seed and version
       videos/train_00000.mp4 ...  32 s, 4 frames/s, 112 x 112
 
 The evidence for a question is on screen for 2.5 to 4.5 of 32 seconds, so a view that shows other frames has nothing to
@@ -17,7 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from strive.cache.atomic import write_bytes
+from strive.cache.atomic import write_bytes, write_json
+from strive.configs.errors import UsageError
 from strive.stages.demo.mp4 import write_mp4
 from strive.stages.demo.scene import SIDE, draw_frame, scenery
 from strive.stages.demo.script import DURATION_S, VIDEO_FPS, Asked, Script, write_script
@@ -35,9 +37,13 @@ class WorldFiles:
 
 
 def write_world(folder: Path, seed: int, train_videos: int, eval_videos: int) -> WorldFiles:
-    """Write both splits; finished videos of an interrupted call are kept, so calling again completes it."""
+    """Write both splits; finished videos of an interrupted call are kept, so calling again completes it.
+
+    Raises UsageError when the folder holds a world of another seed or version.
+    """
     files = WorldFiles(folder / "train.jsonl", folder / "eval.jsonl", folder / "videos")
     files.videos.mkdir(parents=True, exist_ok=True)
+    _claim(folder / "world.json", {"seed": seed, "version": WORLD_VERSION})
     for split, dataset, count in (("train", files.train, train_videos), ("eval", files.evaluation, eval_videos)):
         rows: list[dict[str, Any]] = []
         for index in range(count):
@@ -48,6 +54,18 @@ def write_world(folder: Path, seed: int, train_videos: int, eval_videos: int) ->
             rows.extend(rows_of(script))
         write_bytes(dataset, "".join(json.dumps(row) + "\n" for row in rows).encode())
     return files
+
+
+def _claim(marker: Path, identity: dict[str, int]) -> None:
+    """Note whose folder this is: videos are kept by name, so two worlds must not share one."""
+    if not marker.exists():
+        write_json(marker, identity)
+    elif (found := json.loads(marker.read_text(encoding="utf-8"))) != identity:
+        raise UsageError(
+            f"{marker.parent}: holds the demo world {found}",
+            f"an empty folder, or the world {identity}",
+            "Choose another folder, or remove this one.",
+        )
 
 
 def film(script: Script) -> Iterator[NDArray[np.uint8]]:

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from strive.configs.errors import UsageError
 from strive.stages.demo.scene import SIDE, draw_frame, scenery
 from strive.stages.demo.script import VIDEO_FPS, Script, write_script
 from strive.stages.demo.world import WorldFiles, video_name, write_world
@@ -53,11 +54,16 @@ def test_an_interrupted_world_is_completed_and_its_finished_videos_are_kept(tmp_
     first = write_world(tmp_path, SEED, train_videos=1, eval_videos=0)
     kept = first.videos / video_name(write_script(SEED, "train", 0))
     stamp = kept.stat().st_mtime_ns
-    (first.videos / ".train_00001.part.mp4").write_bytes(b"torn")
     both = write_world(tmp_path, SEED, train_videos=2, eval_videos=0)
     assert kept.stat().st_mtime_ns == stamp
     assert len(read_dataset(both.train)) == 6
     assert len(frames_of(both.videos / "train_00001.mp4")) == 128
+
+
+def test_a_folder_that_holds_another_world_is_refused(tmp_path: Path) -> None:
+    write_world(tmp_path, SEED, train_videos=1, eval_videos=0)
+    with pytest.raises(UsageError, match="holds the demo world"):
+        write_world(tmp_path, SEED + 1, train_videos=1, eval_videos=0)
 
 
 def test_a_video_has_the_announced_length_and_size(world: WorldFiles) -> None:
