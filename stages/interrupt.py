@@ -1,4 +1,7 @@
-"""Signals as a flag: the first asks to stop after the current item, the second stops now."""
+"""Signals as a flag: the first asks to stop after the current item, a second Ctrl-C stops now.
+
+Schedulers send USR1 and then TERM: those never cut short what the first one let finish.
+"""
 
 import signal
 import threading
@@ -33,9 +36,9 @@ def stop_flag() -> Iterator[StopFlag]:
         return
 
     def ask(number: int, frame: FrameType | None) -> None:
-        if flag.code is not None:
+        if flag.code is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
-        flag.code = EXIT_CODES[signal.Signals(number)]
+        flag.code = flag.code or EXIT_CODES[signal.Signals(number)]
 
     before = {number: signal.signal(number, ask) for number in EXIT_CODES}
     try:
