@@ -15,6 +15,9 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
+    # Idle OpenMP threads sleep instead of spinning: beside another busy process, spinning makes every step several
+    # times slower. Read once, when torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from strive.cli.app import app
 
     try:
