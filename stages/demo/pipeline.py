@@ -195,8 +195,8 @@ def write_page(job: DemoJob, found: dict[str, Any], bundles: Mapping[str, Artefa
         f"procedural videos, {config.train.rollouts} rollouts a question over {config.variants.count} variants, and "
         f"measured on {found['n_eval']} held-out questions about other videos. Without sight of the right video (text "
         "only, blank, swapped frames) it should stay at chance. The shipped policy was made to see and then taught to "
-        "guess in a share of its replies, so that rewards have a habit to break: the gain shows that the pipeline works, "
-        "not how much a real model would gain."
+        "guess in a share of its replies, so that rewards have a habit to break: the gain shows that the pipeline "
+        "works, not how much a real model would gain."
     )
     write_report(
         [job.out / "run", *(job.out / "eval" / arm for arm in ARMS)],
