@@ -6,7 +6,7 @@
     /variants/<k>/clips   int32 [C + 1]      clip boundaries, rising from 0 to T; all images of a clip have one size
     /variants/<k>         attrs: operators (JSON list: what was applied, with every parameter; then what was vetoed,
                           with "vetoed": the reason), sampler, seed, crop (int32 [4]: x0, y0, x1, y1 in pixels of the
-                          stored frame; only where there is one)
+                          video; only where there is one; the operator's own "box" is in pixels of the stored frame)
     /score/importance     float32 [N]        z-scored over the video
     /score/raw            float32 [N]
     /score/times          float64 [N]

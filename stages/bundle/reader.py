@@ -61,7 +61,7 @@ class Variant:
     operators: list[dict[str, Any]]
     sampler: str
     seed: int
-    crop: tuple[int, int, int, int] | None  # x0, y0, x1, y1 in pixels of the stored frame
+    crop: tuple[int, int, int, int] | None  # x0, y0, x1, y1 in pixels of the video
     vetoes: list[dict[str, Any]]
     pool: Pool = field(repr=False, compare=False)
 

@@ -1,6 +1,7 @@
 """Writes a bundle (see `format.py`): the same sample, frames, scores and views give the same bytes."""
 
 from collections.abc import Sequence
+from math import ceil, floor
 
 import h5py
 import numpy as np
@@ -14,7 +15,7 @@ from strive.stages.bundle.pool import write_pool
 from strive.stages.frames.frameset import FrameSet
 from strive.stages.frames.scores import Scores
 from strive.stages.tasks.sample import Sample
-from strive.stages.views.view import View
+from strive.stages.views.view import Box, View
 
 
 def write_bundle(
@@ -41,23 +42,31 @@ def write_bundle(
         write_pool(hdf5.add_group(file, "pool"), gathered.encoded, np.array(gathered.sizes, np.int32))
         variants = hdf5.add_group(file, "variants")
         for number, (view, index) in enumerate(zip(views, slots, strict=True)):
-            write_variant(hdf5.add_group(variants, str(number)), view, index, frames.times)
+            write_variant(hdf5.add_group(variants, str(number)), view, index, frames)
         write_score(hdf5.add_group(file, "score"), scores)
 
     return hdf5.build(fill)
 
 
-def write_variant(group: h5py.Group, view: View, index: np.ndarray, times: np.ndarray) -> None:
+def write_variant(group: h5py.Group, view: View, index: np.ndarray, frames: FrameSet) -> None:
     """One variant: its images' places in the pool, their times, and how it was made."""
     hdf5.add(group, "index", np.asarray(index, np.int32))
-    hdf5.add(group, "times", np.asarray(times[view.indices], np.float64))
+    hdf5.add(group, "times", np.asarray(frames.times[view.indices], np.float64))
     hdf5.add(group, "clips", np.array(view.bounds(), np.int32))
     refused = [{**{k: v for k, v in veto.items() if k != "reason"}, "vetoed": veto["reason"]} for veto in view.vetoes]
     hdf5.set_text(group, "operators", to_text([*map(dict, view.operators), *refused]))
     hdf5.set_text(group, "sampler", view.sampler)
     group.attrs.create("seed", np.int64(view.seed))
     if view.crop is not None:
-        group.attrs.create("crop", np.array(view.crop, np.int32))
+        group.attrs.create("crop", np.array(in_source_pixels(view.crop, frames), np.int32))
+
+
+def in_source_pixels(crop: Box, frames: FrameSet) -> Box:
+    """A box on the stored frames as the box of the video's own pixels that it came from, outermost edges."""
+    height, width = (int(side) for side in frames.sizes[0])
+    across, down = int(frames.meta.get("width", width)) / width, int(frames.meta.get("height", height)) / height
+    x0, y0, x1, y1 = crop
+    return Box(floor(x0 * across), floor(y0 * down), ceil(x1 * across), ceil(y1 * down))
 
 
 def write_score(group: h5py.Group, scores: Scores) -> None:

@@ -36,9 +36,9 @@ def read_row(variant: Variant, number: int) -> Row:
     """One variant's frames and records."""
     frames = [frame for clip in variant.clips() for frame in clip]
     starts = frozenset(int(start) for start in variant.clip_bounds[:-1])
-    crop = None if variant.crop is None else tuple(round(edge) for edge in variant.crop)
+    crop = next((tuple(step["box"]) for step in variant.operators if "box" in step), None)
     return Row(number, frames, variant.times, starts, list(variant.operators), variant.sampler, int(variant.seed),
-               list(variant.vetoes), crop)  # type: ignore[arg-type]
+               list(variant.vetoes), crop)
 
 
 def with_whole(row: Row, whole: list[tuple[float, NDArray[np.uint8]]], bundle: Bundle) -> Row:

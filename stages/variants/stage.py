@@ -18,7 +18,7 @@ class VariantsStage:
     """Items are the samples; the key is of the settings, the sample, and the content of its frames and scores."""
 
     name = "variants"
-    version = 1
+    version = 2
     upstream = ("extract", "score")
     parallel = True
 

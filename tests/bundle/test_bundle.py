@@ -96,6 +96,18 @@ def test_stored_frames_keep_their_bytes_and_stand_in_the_pool_once() -> None:
     assert all(images[slot] in frames.encoded for slot in whole)
 
 
+def test_the_crop_is_named_in_the_video_s_own_pixels() -> None:
+    stored = frames_of()
+    small, large = (
+        Bundle.open(bundle_bytes(frames=replace(stored, meta={**stored.meta, "width": 62 * n, "height": 47 * n})))
+        for n in (1, 3)
+    )
+    box = small.variant(3).operators[1]["box"]
+    assert list(small.variant(3).crop or ()) == box
+    assert list(large.variant(3).crop or ()) == [3 * edge for edge in box]
+    assert (small.variant(3).clips()[0] == large.variant(3).clips()[0]).all()
+
+
 def test_png_crops_are_exact() -> None:
     frames = frames_of()
     variant = Bundle.open(bundle_bytes(VariantsConfig(frames=8, codec="png"), frames)).variant(3)
