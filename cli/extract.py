@@ -43,4 +43,5 @@ def sources_job(session: Session, sources: list[str]) -> Any:
 
     found = find_videos(sources)[: session.options.limit]
     return Job(session.resolved.config, session.store, videos=found, reporter=session.out,
-               workers=session.options.workers or default_workers(), force=session.options.force)
+               workers=session.options.workers or default_workers(), force=session.options.force,
+               fail_fast=session.options.fail_fast)

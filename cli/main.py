@@ -2,10 +2,14 @@
 
 import os
 import sys
+import time
 import traceback
 
 from strive.cli.output import print_json, printable
 from strive.configs.errors import StriveError, UsageError
+
+CLOSED = 141
+"""Exit code when nobody reads stdout."""
 
 
 def main() -> None:
@@ -18,21 +22,32 @@ def run(arguments: list[str]) -> int:
     # Idle OpenMP threads sleep instead of spinning: beside another busy process, spinning makes every step several
     # times slower. Read once, when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from strive.cli.app import app
-
+    if sys.stdout is None:
+        return CLOSED
     try:
-        code = app(args=arguments, standalone_mode=False)
-        sys.stdout.flush()
-        return int(code or 0)
-    except StriveError as error:
-        return tell(arguments, error, error.code)
-    except KeyboardInterrupt:
-        return tell(arguments, StriveError("stopped at once", "", "Run the same command again to continue."), 130)
+        return carry_out(arguments)
     except BrokenPipeError:
         return closed_pipe()
     except SystemExit as left:
         if isinstance(left.__context__, BrokenPipeError):
             return closed_pipe()
+        raise
+
+
+def carry_out(arguments: list[str]) -> int:
+    """Run the app; what escapes it becomes a message and an exit code."""
+    from strive.cli.app import app
+
+    started = time.monotonic()
+    try:
+        code = app(args=arguments, standalone_mode=False)
+        sys.stdout.flush()
+        return int(code or 0)
+    except StriveError as error:
+        return tell(arguments, error, error.code, time.monotonic() - started)
+    except KeyboardInterrupt:
+        return tell(arguments, StriveError("stopped at once", "", "Run the same command again to continue."), 130)
+    except BrokenPipeError:
         raise
     except Exception as error:
         if hasattr(error, "format_message"):
@@ -45,14 +60,14 @@ def run(arguments: list[str]) -> int:
 def closed_pipe() -> int:
     """The reader of stdout left (`| head`): nothing more is written."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 141
+    return CLOSED
 
 
-def tell(arguments: list[str], error: StriveError, code: int) -> int:
+def tell(arguments: list[str], error: StriveError, code: int, seconds: float = 0.0) -> int:
     """Show an error in its three parts; with --json as the object that every command prints."""
     if "--json" in arguments:
-        fields = {**getattr(error, "fields", {}), "error": error.as_dict()}
-        print_json(command_of(arguments), "failed", fields, 0.0)
+        status = "partial" if error.fields.get("done") else "failed"
+        print_json(command_of(arguments), status, {**error.fields, "error": error.as_dict()}, seconds)
         sys.stdout.flush()
     lines = [f"error: {error.what}"]
     lines += [f"  expected: {error.expected}"] if error.expected else []

@@ -21,6 +21,7 @@ class Common:
     sets: tuple[str, ...] = ()
     dry_run: bool = False
     force: bool = False
+    fail_fast: bool = False
     limit: int | None = None
     workers: int | None = None
     seed: int | None = None
@@ -43,6 +44,7 @@ OPTIONS: dict[str, tuple[Any, Any]] = {
     "sets": (Annotated[list[str] | None, _option("-s", "--set", help="KEY=VALUE; repeatable.")], None),
     "dry_run": (Annotated[bool, _option("-n", "--dry-run", help="Print the plan and stop.")], False),
     "force": (Annotated[bool, _option("--force", help="Make it again.")], False),
+    "fail_fast": (Annotated[bool, _option("--fail-fast", help="Stop at the first failed item (exit 4).")], False),
     "limit": (Annotated[int | None, _option("--limit", help="Only the first N items.", min=1)], None),
     "workers": (Annotated[int | None, _option("--workers", help="Items made at the same time.", min=1)], None),
     "seed": (Annotated[int | None, _option("--seed", help="Sets train.seed.")], None),

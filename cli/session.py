@@ -78,6 +78,7 @@ def data_job(session: Session, data: Path, videos_dir: Path | None, follow_links
         reporter=session.out,
         workers=session.options.workers or default_workers(),
         force=session.options.force,
+        fail_fast=session.options.fail_fast,
     )
 
 

@@ -1,5 +1,7 @@
 """The one error tree: every message says what is wrong, what was expected and what to do, and carries its exit code."""
 
+from typing import Any
+
 
 class StriveError(Exception):
     """An error the user can act on; `main` prints its three parts and exits with `code`."""
@@ -9,6 +11,7 @@ class StriveError(Exception):
     def __init__(self, what: str, expected: str = "", do: str = "") -> None:
         super().__init__(what)
         self.what, self.expected, self.do = what, expected, do
+        self.fields: dict[str, Any] = {}  # what was done until then, for --json
 
     def as_dict(self) -> dict[str, str]:
         return {"what": self.what, "expected": self.expected, "do": self.do}

@@ -88,7 +88,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """A user's YAML file as a tree."""
     if not path.is_file():
         raise MissingError(f"{path}: no such config file", "a YAML file", "Check the path given to --config.")
-    return parse_yaml(path.read_text("utf-8"), str(path))
+    try:
+        text = path.read_text("utf-8")
+    except (UnicodeDecodeError, OSError) as error:
+        raise UsageError(f"{path}: cannot be read ({error})", "a YAML file in UTF-8", "Mend the file.") from error
+    return parse_yaml(text, str(path))
 
 
 def parse_yaml(text: str, name: str) -> dict[str, Any]:

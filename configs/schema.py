@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from strive.configs.data_stages import ExtractConfig, ScoreConfig, VariantsConfig
-from strive.configs.fields import StageConfig, free, result
+from strive.configs.fields import StageConfig, result
 from strive.configs.run_stages import EvalConfig, TrainConfig
 
 
@@ -13,7 +13,6 @@ class DemoConfig(StageConfig):
     seed: int = result(0, "seed of the world (train.seed is the policy's)")
     train_videos: int = result(160, "videos questions are trained on", ge=1)
     eval_videos: int = result(120, "held-out videos", ge=1)
-    threads: int = free(0, "CPU threads (0: as many as there are)", ge=0)
 
 
 class Config(StageConfig):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from strive.cache.store import Artefact
-from strive.configs.errors import ItemError, StoppedError
+from strive.configs.errors import InterruptedRun, ItemError, StoppedError
 from strive.stages import registry
 from strive.stages.interrupt import StopFlag, stop_flag
 from strive.stages.plan import DataStage, Item, Job, Maker, StagePlan
@@ -101,6 +101,9 @@ def run_stage(name: str, job: Job) -> StageOutcome:
                 make_all(stage, maker, job, unique_keys(todo), outcome, stop, outcome.cached)
                 copy_to_duplicates(job, name, todo, outcome)
                 stop.check()
+    except (InterruptedRun, StoppedError) as error:
+        error.fields = {"done": outcome.done, "cached": outcome.cached, "failed": outcome.failed}
+        raise
     finally:
         outcome.seconds = time.monotonic() - started
         remember(stage, job, outcome, plan)
@@ -131,7 +134,7 @@ def make_all(
 ) -> None:
     """Make items one after the other, or a few at a time when the stage is parallel."""
     total = before + len(todo)
-    record = recorder(stage.name, job, outcome, total, before)
+    record = recorder(stage.name, job, outcome, total + len(outcome.failed), before)
     if job.workers <= 1 or not stage.parallel:
         for item in todo:
             if stop.code is None:

@@ -1,7 +1,6 @@
 """Writes a bundle (see `format.py`): the same sample, frames, scores and views give the same bytes."""
 
 from collections.abc import Sequence
-from math import ceil, floor
 
 import h5py
 import numpy as np
@@ -64,9 +63,9 @@ def write_variant(group: h5py.Group, view: View, index: np.ndarray, frames: Fram
 def in_source_pixels(crop: Box, frames: FrameSet) -> Box:
     """A box on the stored frames as the box of the video's own pixels that it came from, outermost edges."""
     height, width = (int(side) for side in frames.sizes[0])
-    across, down = int(frames.meta.get("width", width)) / width, int(frames.meta.get("height", height)) / height
+    across, down = int(frames.meta.get("width", width)), int(frames.meta.get("height", height))
     x0, y0, x1, y1 = crop
-    return Box(floor(x0 * across), floor(y0 * down), ceil(x1 * across), ceil(y1 * down))
+    return Box(x0 * across // width, y0 * down // height, -(-x1 * across // width), -(-y1 * down // height))
 
 
 def write_score(group: h5py.Group, scores: Scores) -> None:

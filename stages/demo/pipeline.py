@@ -21,7 +21,7 @@ from strive.configs.errors import StoppedError
 from strive.configs.schema import Config
 from strive.stages import registry
 from strive.stages.demo.figures import ARMS, figures
-from strive.stages.demo.record import Record, identity
+from strive.stages.demo.record import STARTED, Record, identity
 from strive.stages.demo.world import WorldFiles, write_world
 from strive.stages.plan import Job, VideoRef
 from strive.stages.reporter import Reporter
@@ -64,9 +64,10 @@ def run_demo(job: DemoJob) -> tuple[dict[str, Any], bool]:
     job.out.mkdir(parents=True, exist_ok=True)
     record = Record(job.out)
     with hold(job.out / ".lock", on_wait=job.reporter.info):
+        settings = identity(job.config, job.config.model)
         if job.force:
             clear(job.out)
-        record.begin(identity(job.config, job.config.model))
+        record.begin(settings)
         done = record.finished()
         if done is not None:
             return done, True
@@ -76,7 +77,9 @@ def run_demo(job: DemoJob) -> tuple[dict[str, Any], bool]:
 
 
 def clear(out: Path) -> None:
-    """Forget a demo: its own files, nothing else that may lie in the folder."""
+    """Forget a demo. A folder that no demo was begun in is left as it is: it is somebody's own."""
+    if not (out / STARTED).is_file():
+        return
     for name in ("demo.json", "started.json", "report.html"):
         (out / name).unlink(missing_ok=True)
     for name in ("run", "eval", "world"):

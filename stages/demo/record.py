@@ -38,6 +38,7 @@ class Record:
         started = self.folder / STARTED
         before = read(started)
         if before is None:
+            self.refuse_foreign()
             write_json(started, settings)
             return
         changed = [
@@ -51,6 +52,13 @@ class Record:
                 "the settings it was begun with",
                 "Choose another --out folder, or give --force to start over.",
             )
+
+    def refuse_foreign(self) -> None:
+        """`UsageError` when names that a demo would use are taken by something else."""
+        taken = [name for name in ("world", "run", "eval", "report.html", RECORD) if (self.folder / name).exists()]
+        if taken:
+            raise UsageError(f"{self.folder}: holds {', '.join(taken)}, but no demo was begun here",
+                             "an empty or new folder, or a demo's", "Choose another --out folder.")
 
     def finished(self) -> dict[str, Any] | None:
         """The figures of a finished demo whose outputs are still what they were, else None."""
