@@ -36,14 +36,16 @@ def carry_out(job: TrainJob, run: RunFolder, bundles: Mapping[str, Artefact],
     """Train under the run's lock. `record` holds the thread count to use."""
     device = choose_device(job.config.train.device).type
     with repeatable(record["train"]["threads"], device), Stop(job.max_time_s) as stop:
-        torn = run.tidy()
-        if in_hand := run.in_flight():
-            job.reporter.info(f"train: the last process was killed in {in_hand}")
-        run.start(record, job.config, job.sources)
         policy = load(job, trainable=True)
         torch.manual_seed(derive_seed(job.config.train.seed, "train", "global"))
         stop.check("nothing was started")
         loop, skipped = assemble(job, run, bundles, policy, stop)
+        if job.force:
+            run.clear()
+        torn = run.tidy()
+        if in_hand := run.in_flight():
+            job.reporter.info(f"train: the last process was killed in {in_hand}")
+        run.start(record, job.config, job.sources)
         resumed = go_back(loop, torn)
         run.rewind(loop.state.step)
         before = loop.state.step

@@ -18,7 +18,7 @@ from strive.stages.train.job import BUNDLE_FILE, TrainJob, TrainOutcome
 from strive.stages.train.rewards import check_names
 from strive.stages.train.rollout import per_variant
 from strive.stages.train.run_folder import FORMAT, RunFolder, refuse_changes
-from strive.stages.vlm.resolve import model_identity
+from strive.stages.vlm.resolve import model_identity, resolve_model
 
 UPSTREAM = ("extract", "score", "variants")
 VERIFY_BYTES = 4 << 30
@@ -30,7 +30,8 @@ def train(job: TrainJob) -> TrainOutcome:
 
     Raises UsageError (2) for a wrong setting or one that differs from the run's, StoppedError (4) for training that
     cannot go on, MissingError (5) for too few bundles or weights that can't be had, VerificationError (6) for damaged
-    bundles or checkpoints, LockedError (7) when the run is in use, InterruptedRun (130, 143) when asked to stop.
+    bundles or checkpoints, LockedError (7) when the run is in use, InterruptedRun (130, 143) when asked to stop. With
+    `job.force` the old run goes only once the new one is ready to step: what raises before that deletes nothing.
     """
     check_settings(job)
     bundles = dict(job.bundles)
@@ -39,8 +40,8 @@ def train(job: TrainJob) -> TrainOutcome:
     run.refuse_other_kinds()
     with hold(run.lock, timeout_s=0):
         if job.force:
-            run.clear()
-        past = run.read_record()
+            refuse_own_model(job)
+        past = None if job.force else run.read_record()
         record = describe(job, bundles, past)
         if past is not None:
             refuse_changes(run, past, record)
@@ -67,6 +68,14 @@ def check_settings(job: TrainJob) -> None:
         raise UsageError(f"train.advantage_scope = per_variant with one rollout for each of {variants} variants",
                          "at least two rollouts per variant: one has no baseline",
                          f"Set train.rollouts={2 * variants} or train.advantage_scope=joint.")
+
+
+def refuse_own_model(job: TrainJob) -> None:
+    """`UsageError` when starting over would delete the weights to start from."""
+    folder = resolve_model(job.model).resolve()
+    if folder.is_relative_to(job.run.resolve()):
+        raise UsageError(f"--force clears {job.run}, and the model {folder} lies inside it",
+                         "a model outside the run folder", "Use another --run folder, or copy the model elsewhere.")
 
 
 def check_count(count: int, needed: int) -> None:

@@ -11,7 +11,7 @@ import torch
 from training_world import Notes, assert_same, content, exit_code, in_child, make_job
 
 from strive.cache import fault
-from strive.configs.errors import UsageError, VerificationError
+from strive.configs.errors import MissingError, UsageError, VerificationError
 from strive.stages.train.stage import train
 
 
@@ -154,6 +154,24 @@ def test_the_recorded_thread_count_is_used_again(tmp_path: Path, qwen25: Path, m
     train(make_job(tmp_path, qwen25, train__steps=1, train__threads=1))
     monkeypatch.setattr("strive.stages.train.threads.available", lambda: 7)
     assert train(make_job(tmp_path, qwen25, train__steps=2, train__threads=0)).resumed_from == 1
+
+
+@pytest.mark.parametrize("model", ["/no/such/model", "policy", "damaged"])
+def test_force_deletes_nothing_when_the_run_cannot_start(tmp_path: Path, qwen25: Path, model: str) -> None:
+    import shutil
+
+    train(make_job(tmp_path, qwen25, train__steps=1))
+    before = content(tmp_path / "run")
+    if model == "policy":
+        model = str(tmp_path / "run")
+    elif model == "damaged":
+        broken = Path(shutil.copytree(qwen25, tmp_path / "damaged")) / "model.safetensors"
+        broken.write_bytes(broken.read_bytes()[:-1000])
+        model = str(broken.parent)
+    with pytest.raises((UsageError, MissingError)) as caught:
+        train(make_job(tmp_path, model, train__steps=1, force=True))
+    assert ("lies inside" in str(caught.value)) == (model == str(tmp_path / "run"))
+    assert content(tmp_path / "run") == before and (tmp_path / "run" / "results.json").is_file()
 
 
 def test_force_starts_over(tmp_path: Path, qwen25: Path) -> None:
