@@ -66,10 +66,20 @@ def choose_dtype(name: str, device: torch.device) -> torch.dtype:
 
 def _config(folder: Path) -> Any:
     try:
-        return AutoConfig.from_pretrained(folder, local_files_only=True)
+        return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
+        _refuse_code(folder, error)
         raise UsageError(f"config.json in {folder} can't be read ({error})", "the config of a Hugging Face model.",
                          "Copy the original model's config.json into the folder.") from error
+
+
+def _refuse_code(folder: Path, error: Exception) -> None:
+    """UsageError when transformers gave up because the folder asks for code of its own (`auto_map`)."""
+    if "trust_remote_code" in str(error):
+        raise UsageError(f"the model in {folder} brings code of its own (auto_map), which is never run",
+                         "a model whose classes are part of transformers.",
+                         "Choose a Qwen2.5-VL or Qwen3-VL model, or one converted to transformers' own classes.",
+                         ) from error
 
 
 def _weights(folder: Path, dtype: torch.dtype) -> Any:
@@ -77,9 +87,10 @@ def _weights(folder: Path, dtype: torch.dtype) -> Any:
     try:
         loaded: Any = AutoModelForImageTextToText.from_pretrained(
             folder, dtype=dtype, attn_implementation="sdpa", use_safetensors=True, local_files_only=True,
-            output_loading_info=True,
+            trust_remote_code=False, output_loading_info=True,
         )
-    except (SafetensorError, RuntimeError, OSError) as error:
+    except (SafetensorError, RuntimeError, OSError, ValueError) as error:
+        _refuse_code(folder, error)
         raise MissingError(f"the weights in {folder} can't be read ({str(error).splitlines()[0]})",
                            "whole safetensors files that fit config.json.", "Fetch or copy the model again.") from error
     core, found = loaded
@@ -92,8 +103,9 @@ def _weights(folder: Path, dtype: torch.dtype) -> Any:
 
 def _processor(folder: Path) -> Any:
     try:
-        processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
+        processor = AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
+        _refuse_code(folder, error)
         raise UsageError(f"the processor in {folder} can't be loaded ({error})", "the files of the model's processor.",
                          "Copy the processor's files of the original model into the folder.") from error
     if getattr(processor, "video_processor", None) is None:

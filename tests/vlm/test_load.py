@@ -97,6 +97,26 @@ def test_a_config_that_is_no_json_is_a_usage_error(folder: Path) -> None:
         load(folder)
 
 
+@pytest.mark.parametrize(("file", "name", "model_type"), [
+    ("config.json", "AutoConfig", "own"), ("processor_config.json", "AutoProcessor", None)])
+def test_code_that_a_model_folder_brings_is_refused_in_words(
+    folder: Path, tmp_path: Path, file: str, name: str, model_type: str | None
+) -> None:
+    content = json.loads((folder / file).read_text())
+    content["auto_map"] = {name: "own.Own"}
+    if model_type:
+        content["model_type"] = model_type
+    else:
+        content["processor_class"] = "Own"
+        tokenizer = json.loads((folder / "tokenizer_config.json").read_text())
+        (folder / "tokenizer_config.json").write_text(json.dumps({**tokenizer, "processor_class": "Own"}))
+    (folder / file).write_text(json.dumps(content))
+    (folder / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    with pytest.raises(UsageError, match="code of its own") as error:
+        load(folder)
+    assert error.value.expected and error.value.do and not (tmp_path / "ran").exists()
+
+
 def test_a_folder_without_processor_is_a_usage_error(folder: Path) -> None:
     (folder / "processor_config.json").unlink()
     with pytest.raises(UsageError, match="no processor"):
