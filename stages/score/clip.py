@@ -1,14 +1,15 @@
 """The CLIP scorer: any open_clip model, on whatever device there is, in batches of a fixed shape."""
 
 import difflib
-import json
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import open_clip
 import torch
+from open_clip.factory import get_model_config
 from safetensors import SafetensorError
 
 from strive.cache.digest import digest_file
@@ -24,7 +25,7 @@ FOREIGN = (RuntimeError, OSError, ValueError, KeyError, TypeError, SafetensorErr
 
 
 class ClipEncoder:
-    """An open_clip model with its own image preparation and tokenizer; float32 on CPU, bfloat16 autocast on CUDA."""
+    """An open_clip model with its own image preparation and tokenizer, computing in float32 on every device."""
 
     def __init__(self, model: Any, prepare: Any, tokenizer: Any, device: torch.device, batch: int) -> None:
         self.model, self.prepare = model.eval().requires_grad_(False), Preparation(prepare)
@@ -43,7 +44,7 @@ class ClipEncoder:
         """[len(images), D]: prepared, padded with zeros to the full batch, encoded, the padding dropped."""
         pixels = self.prepare(images)  # [n, 3, S, S]
         padding = pixels.new_zeros((self.batch - len(images), *pixels.shape[1:]))
-        with self.autocast():
+        with full_precision():
             rows = self.model.encode_image(torch.cat([pixels, padding]).to(self.device))
         return unit(rows)[: len(images)]
 
@@ -51,7 +52,7 @@ class ClipEncoder:
     def text(self, text: str) -> np.ndarray:
         """[D] float32; texts are encoded one by one, so a vector has no neighbours."""
         if text not in self._texts:
-            with self.autocast():
+            with full_precision():
                 rows = self.model.encode_text(self.tokenizer([text]).to(self.device))
             self._texts[text] = unit(rows)[0]
         return self._texts[text]
@@ -63,14 +64,17 @@ class ClipEncoder:
             return len(inner(self.tokenizer.clean_fn(text))["input_ids"])
         return len(self.tokenizer.encode(text)) + 2
 
-    def autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.device.type == "cuda")
-
     def close(self) -> None:
         """Let go of the model and of the device's cached memory."""
         self.model = None
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
+
+
+def full_precision() -> AbstractContextManager[None]:
+    """Convolutions in float32 too: a GPU rounds them to TF32 by itself, and the device is not part of the key."""
+    context: AbstractContextManager[None] = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+    return context
 
 
 def unit(rows: torch.Tensor) -> np.ndarray:
@@ -83,11 +87,12 @@ def open_clip_encoder(config: ScoreConfig) -> ClipEncoder:
     source = find_model(config)
     device = choose_device(config.device)
     weights = find_weights(source)
+    forbidden = forbid_code(source)
     try:
         model, prepare = open_clip.create_model_from_pretrained(
             source.name, pretrained=source.pretrained, device=device, weights_only=True
         )
-        tokenizer = open_clip.get_tokenizer(source.name)
+        tokenizer = open_clip.get_tokenizer(source.name, **forbidden)
     except FOREIGN as error:
         raise unloadable(source, error) from error
     encoder = ClipEncoder(model, prepare, tokenizer, device, config.batch)
@@ -99,7 +104,6 @@ def open_clip_encoder(config: ScoreConfig) -> ClipEncoder:
 def find_weights(source: ModelSource) -> Path | None:
     """The downloaded file of a published model; None where open_clip finds it by itself (folders, hf-hub)."""
     if source.folder is not None:
-        refuse_code(source.folder / CONFIG_FILE)
         return None
     if source.pretrained is None:
         return None
@@ -119,15 +123,30 @@ def find_weights(source: ModelSource) -> Path | None:
         raise unloadable(source, error) from error
 
 
-def refuse_code(config_file: Path) -> None:
-    """A folder's tokenizer settings may not ask for code to be run."""
+def forbid_code(source: ModelSource) -> dict[str, bool]:
+    """Arguments for the tokenizer that keep a repository's or folder's own code from running.
+
+    Raises `UsageError` for a config that asks for it, `MissingError` for one that cannot be read.
+    """
     try:
-        text = json.loads(config_file.read_text("utf-8")).get("model_cfg", {}).get("text_cfg", {})
-    except (OSError, ValueError, AttributeError) as error:
-        raise MissingError(f"{config_file}: {error}", "an open_clip config", "Name another folder.") from error
-    if (text.get("tokenizer_kwargs") or {}).get("trust_remote_code"):
-        raise UsageError(f"{config_file}: trust_remote_code", "a model that needs no code of its own",
-                         "Remove tokenizer_kwargs.trust_remote_code from the file.")
+        text = (get_model_config(source.name) or {}).get("text_cfg") or {}
+        asked = (text.get("tokenizer_kwargs") or {}).get("trust_remote_code")
+    except (*FOREIGN, AttributeError) as error:
+        raise unloadable(source, error) from error
+    if asked:
+        raise UsageError(f"score.model {source.name}: {CONFIG_FILE} asks for trust_remote_code",
+                         "a model that needs no code of its own", "Name another model, or a folder without the setting.")
+    if text.get("hf_model_name") or text.get("hf_tokenizer_name"):
+        never_offer_code()
+    return {"trust_remote_code": False} if text.get("hf_tokenizer_name") else {}
+
+
+def never_offer_code() -> None:
+    """Text towers from transformers are loaded by open_clip without a word on code, which makes transformers ask the
+    user whether to run it; with no time to answer it refuses."""
+    from transformers import dynamic_module_utils
+
+    dynamic_module_utils.TIME_OUT_REMOTE_CODE = 0
 
 
 def unloadable(source: ModelSource, error: Exception) -> MissingError:

@@ -23,7 +23,7 @@ class EmbedStage:
     """Items are the videos of the samples; the key is of the frames' content, the weights and the tile grid."""
 
     name = "embed"
-    version = 1
+    version = 2
     upstream = ("extract",)
     parallel = False
 

@@ -23,7 +23,7 @@ class ScoreStage:
     """
 
     name = "score"
-    version = 1
+    version = 2
     upstream = ("embed",)
     parallel = False
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from huggingface_hub import constants as hub_constants
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 from torchvision.transforms import Compose, Lambda
@@ -114,6 +115,61 @@ def test_a_folder_that_asks_for_code_is_refused(clip_folder: Path, tmp_path: Pat
     (folder / "open_clip_config.json").write_text(json.dumps(config), "utf-8")
     with pytest.raises(UsageError, match="trust_remote_code"):
         open_clip_encoder(ScoreConfig(model=str(folder)))
+
+
+@pytest.fixture
+def hub(clip_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The snapshot folder of a hub model `some/clip`, downloaded already; its tokenizer folder brings code along."""
+    monkeypatch.setattr(hub_constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(hub_constants, "HF_HUB_OFFLINE", True)
+    model = tmp_path / "hub" / "models--some--clip"
+    snapshot = shutil.copytree(clip_folder, model / "snapshots" / ("0" * 40))
+    (model / "refs").mkdir()
+    (model / "refs" / "main").write_text("0" * 40)
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "tokenizer_config.json").write_text(
+        json.dumps({"auto_map": {"AutoTokenizer": ["evil.Evil", None]}, "tokenizer_class": "Evil"}), "utf-8")
+    (foreign / "config.json").write_text(json.dumps({"auto_map": {"AutoConfig": "evil.Evil"}, "model_type": "e"}), "utf-8")
+    (foreign / "evil.py").write_text(f"open({str(tmp_path / 'canary')!r}, 'w')\nclass Evil: pass\n", "utf-8")
+    return snapshot
+
+
+def with_text(snapshot: Path, **more: object) -> None:
+    """Change the text part of a model's config."""
+    config = json.loads((snapshot / "open_clip_config.json").read_text("utf-8"))
+    config["model_cfg"]["text_cfg"].update(more)
+    (snapshot / "open_clip_config.json").write_text(json.dumps(config), "utf-8")
+
+
+def test_a_hub_model_without_code_loads(hub: Path) -> None:
+    assert open_clip_encoder(ScoreConfig(model="hf-hub:some/clip", device="cpu")).context == 16
+
+
+@pytest.mark.parametrize(("more", "error"), [
+    ({"hf_tokenizer_name": "FOREIGN", "tokenizer_kwargs": {"trust_remote_code": True}}, UsageError),
+    ({"hf_tokenizer_name": "FOREIGN"}, MissingError),
+    ({"hf_model_name": "FOREIGN", "hf_tokenizer_name": "FOREIGN"}, MissingError),
+    ({"hf_model_name": "FOREIGN"}, MissingError),
+])
+def test_code_of_a_hub_model_never_runs_nor_is_offered(
+    hub: Path, tmp_path: Path, more: dict[str, object], error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("builtins.input", lambda _="": "y")  # whoever is asked says yes
+    with_text(hub, **{k: str(tmp_path / "foreign") if v == "FOREIGN" else v for k, v in more.items()})
+    with pytest.raises(error):
+        open_clip_encoder(ScoreConfig(model="hf-hub:some/clip", device="cpu"))
+    assert not (tmp_path / "canary").exists()
+
+
+def test_a_forward_is_float32_without_tf32_and_leaves_the_setting_as_it_was(encoder: ClipEncoder) -> None:
+    before = torch.backends.cudnn.allow_tf32
+    seen: list[tuple[torch.dtype, bool]] = []
+    hook = encoder.model.visual.register_forward_hook(
+        lambda *parts: seen.append((parts[2].dtype, torch.backends.cudnn.allow_tf32)))
+    encoder.images(pictures(2, seed=5), "")
+    hook.remove()
+    assert seen == [(torch.float32, False)] and torch.backends.cudnn.allow_tf32 == before
 
 
 def test_a_pickle_posing_as_weights_does_not_run(clip_folder: Path, tmp_path: Path) -> None:
