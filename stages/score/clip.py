@@ -135,7 +135,7 @@ def forbid_code(source: ModelSource) -> dict[str, bool]:
         raise unloadable(source, error) from error
     if asked:
         raise UsageError(f"score.model {source.name}: {CONFIG_FILE} asks for trust_remote_code",
-                         "a model that needs no code of its own", "Name another model, or a folder without the setting.")
+                         "a model that needs no code of its own", "Name another model, or remove the setting.")
     if text.get("hf_model_name") or text.get("hf_tokenizer_name"):
         never_offer_code()
     return {"trust_remote_code": False} if text.get("hf_tokenizer_name") else {}

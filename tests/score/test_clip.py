@@ -130,7 +130,8 @@ def hub(clip_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     foreign.mkdir()
     (foreign / "tokenizer_config.json").write_text(
         json.dumps({"auto_map": {"AutoTokenizer": ["evil.Evil", None]}, "tokenizer_class": "Evil"}), "utf-8")
-    (foreign / "config.json").write_text(json.dumps({"auto_map": {"AutoConfig": "evil.Evil"}, "model_type": "e"}), "utf-8")
+    (foreign / "config.json").write_text(
+        json.dumps({"auto_map": {"AutoConfig": "evil.Evil"}, "model_type": "e"}), "utf-8")
     (foreign / "evil.py").write_text(f"open({str(tmp_path / 'canary')!r}, 'w')\nclass Evil: pass\n", "utf-8")
     return snapshot
 
