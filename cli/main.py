@@ -1,12 +1,14 @@
 """The entry point: runs the app and turns what escapes it into a message and an exit code."""
 
 import os
+import signal
 import sys
 import time
 import traceback
+from types import FrameType
 
 from strive.cli.output import print_json, printable
-from strive.configs.errors import StriveError, UsageError
+from strive.configs.errors import InterruptedRun, StriveError, UsageError
 
 CLOSED = 141
 """Exit code when nobody reads stdout."""
@@ -36,9 +38,11 @@ def run(arguments: list[str]) -> int:
 
 def carry_out(arguments: list[str]) -> int:
     """Run the app; what escapes it becomes a message and an exit code."""
+    started = time.monotonic()
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, on_terminate)
     from strive.cli.app import app
 
-    started = time.monotonic()
     try:
         code = app(args=arguments, standalone_mode=False)
         sys.stdout.flush()
@@ -46,15 +50,27 @@ def carry_out(arguments: list[str]) -> int:
     except StriveError as error:
         return tell(arguments, error, error.code, time.monotonic() - started)
     except KeyboardInterrupt:
-        return tell(arguments, StriveError("stopped at once", "", "Run the same command again to continue."), 130)
+        return tell(arguments, stopped(), 130)
     except BrokenPipeError:
         raise
     except Exception as error:
         if hasattr(error, "format_message"):
             return usage(arguments, error)
-        if type(error).__name__ in ("Exit", "Abort"):
-            return int(getattr(error, "exit_code", 130))
+        if type(error).__name__ == "Abort":  # what Typer makes of a KeyboardInterrupt
+            return tell(arguments, stopped(), 130)
+        if type(error).__name__ == "Exit":
+            return int(getattr(error, "exit_code", 0))
         return bug(arguments, error)
+
+
+def stopped() -> StriveError:
+    """Ctrl-C where nothing is finished first."""
+    return StriveError("stopped at once", "", "Run the same command again to continue.")
+
+
+def on_terminate(number: int, frame: FrameType | None) -> None:
+    """A scheduler's signal outside the loops that finish their item first."""
+    raise InterruptedRun(f"stopped by {signal.Signals(number).name}", 143)
 
 
 def closed_pipe() -> int:

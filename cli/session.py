@@ -35,6 +35,7 @@ class Session:
     ) -> None:
         """Print the result and leave with 0, or 3 when items failed."""
         failed = failed or []
+        error = {"error": some_failed(failed)} if failed else {}
         status = "ok" if not failed else ("partial" if done or cached else "failed")
         body = {
             "done": done,
@@ -42,9 +43,19 @@ class Session:
             "failed": failed,
             "outputs": {k: str(Path(v).resolve()) if isinstance(v, Path) else v for k, v in (outputs or {}).items()},
             **(fields or {}),
+            **error,
         }
         self.out.result(body, status=status, lines=lines or [])
         raise typer.Exit(3 if failed else 0)
+
+
+def some_failed(failed: list[dict[str, str]]) -> dict[str, str]:
+    """What exit code 3 means, in the three parts of every error."""
+    return {
+        "what": f"{len(failed)} failed, the first: {failed[0]['id']}: {failed[0]['reason']}",
+        "expected": "every item done",
+        "do": "See `failed`; mend or remove those items and run the same command again.",
+    }
 
 
 def open_session(
@@ -58,7 +69,15 @@ def open_session(
         sets=options.sets,
         flags={"train.seed": options.seed, **(flags or {})},
     )
-    return Session(command, options, resolved, Store(options.cache_dir or default_root()), Output(command, options))
+    return Session(command, options, resolved, Store(cache_folder(options)), Output(command, options))
+
+
+def cache_folder(options: Common) -> Path:
+    """The cache that was asked for; `UsageError` when that name is a file."""
+    root = options.cache_dir or default_root()
+    if root.exists() and not root.is_dir():
+        raise UsageError(f"{root}: not a folder", "a folder for the cache", "Choose another with --cache-dir DIR.")
+    return root
 
 
 def data_job(session: Session, data: Path, videos_dir: Path | None, follow_links: bool = False) -> Any:

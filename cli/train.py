@@ -1,6 +1,8 @@
 """`strive train`: bundles if they are missing, then reinforcement learning, resumed by the same command."""
 
 import re
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +15,8 @@ from strive.configs.errors import StriveError, UsageError
 
 if TYPE_CHECKING:
     from strive.cache.store import Artefact
-    from strive.stages.train.job import Evaluate, TrainJob, TrainOutcome
+    from strive.stages.eval.benchmarks.data import BenchData
+    from strive.stages.train.job import TrainJob, TrainOutcome
 
 EXAMPLES = (
     "Examples: strive train --data train.jsonl --videos videos/ --model Qwen/Qwen2.5-VL-3B-Instruct --run runs/strive"
@@ -40,21 +43,27 @@ def run(
     follow_links: Annotated[bool, typer.Option("--follow-links", help="Allow links among the videos.")] = False,
 ) -> None:
     """Train a policy; RUN/policy is an ordinary Hugging Face folder."""
-    limit = seconds(max_time) if max_time else None
+    started, limit = time.monotonic(), seconds(max_time) if max_time else None
     session = open_session("train", options, recipe=recipe, flags={"model": model})
     config = session.resolved.config
     if not config.model:
         raise UsageError("train: no model", "--model with a Hugging Face id, a folder, a run folder or demo",
                          "Try --model demo --preset demo.")
+    held_out = eval_questions(eval_data, eval_videos or videos, follow_links)
     upstream = data_job(session, data, videos, follow_links)
     upstream.force = False  # --force starts the run over; its bundles are as good as new
     from strive.stages.train.job import TrainJob
+    from strive.stages.train.stage import check_settings
+    from strive.stages.vlm.resolve import resolve_model
 
     job = TrainJob(config, folder.absolute(), [], config.model, session.out, max_time_s=limit,
                    sources=session.resolved.sources, force=options.force)
+    check_settings(job)
+    resolve_model(config.model)  # hours of decoding should not end with a model that is not there
     show_plan(session, upstream, job)
     bundles, lost = make_bundles(upstream)
-    outcome = carry_out(session, job, bundles, evaluator_of(session, eval_data, eval_videos or videos, follow_links))
+    measured = with_evaluation(session, job, held_out)
+    outcome = carry_out(replace(measured, bundles=bundles, spent_s=time.monotonic() - started))
     finish(session, job, outcome, lost)
 
 
@@ -72,11 +81,10 @@ def show_plan(session: Session, upstream: Any, job: "TrainJob") -> None:
     from strive.stages import registry
     from strive.stages.runner import plan_stage
     from strive.stages.train.plan import plan_lines
-    from strive.stages.train.stage import check_settings
 
-    check_settings(job)
     plans = [plan_stage(name, upstream) for name in registry.chain("variants")]
-    lines = [*(plan.line() for plan in plans), *plan_lines(job, plans[-1].total - len(plans[-1].blocked))]
+    usable = plans[-1].total - len(plans[-1].blocked)
+    lines = [*(plan.line() for plan in plans), *plan_lines(job, usable or len(upstream.samples))]
     session.out.plan(lines)
     if session.options.dry_run:
         session.finish(lines=lines, fields={"plan": lines}, outputs={"run": job.run})
@@ -92,19 +100,31 @@ def make_bundles(upstream: Any) -> tuple[list[tuple[str, "Artefact"]], list[dict
     return [(name, one) for name, one in found.items() if isinstance(one, Artefact)], failed
 
 
-def evaluator_of(session: Session, data: Path | None, videos: Path | None, follow_links: bool) -> "Evaluate | None":
-    """What measures the policy on `--eval-data`, its videos decoded now; None without."""
+def eval_questions(data: Path | None, videos: Path | None, follow_links: bool) -> "BenchData | None":
+    """The questions of `--eval-data`, None without; `UsageError` for a file that cannot be used."""
     if data is None:
         return None
-    from strive.cli.session import default_workers
     from strive.stages.eval.benchmarks.data import from_dataset
+
+    questions = from_dataset(data, videos or data.parent, follow_links)
+    if not questions.samples:
+        raise UsageError(f"{data}: no questions", "at least one", "Check --eval-data.")
+    return questions
+
+
+def with_evaluation(session: Session, job: "TrainJob", questions: "BenchData | None") -> "TrainJob":
+    """The job with what measures its policy, the videos decoded now; as it is without `--eval-data`."""
+    if questions is None:
+        return job
+    from strive.cache.digest import digest_json
+    from strive.cli.session import default_workers
     from strive.stages.eval.stage import evaluator, footage_of
     from strive.stages.plan import Job
 
     config = session.resolved.config
-    questions = from_dataset(data, videos or data.parent, follow_links)
     extraction = Job(config, session.store, reporter=session.out, workers=session.options.workers or default_workers())
-    measure = evaluator(questions.samples, footage_of(questions, extraction), config)
+    footage = footage_of(questions, extraction)
+    measure = evaluator(questions.samples, footage, config)
 
     def evaluate(policy: Any, step: int) -> dict[str, Any]:
         adapter, sizes = policy.adapter, (policy.adapter.max_pixels, policy.adapter.min_pixels)
@@ -114,18 +134,16 @@ def evaluator_of(session: Session, data: Path | None, videos: Path | None, follo
         finally:
             adapter.max_pixels, adapter.min_pixels = sizes
 
-    return evaluate
+    shown = [[{**vars(sample), "meta": dict(sample.meta)}, footage.digest(sample)] for sample in questions.samples]
+    return replace(job, evaluate=evaluate, eval_digest=digest_json([config.eval.result_keys(), shown]))
 
 
-def carry_out(session: Session, job: "TrainJob", bundles: list[tuple[str, "Artefact"]],
-              evaluate: "Evaluate | None") -> "TrainOutcome":
-    """Train on the bundles."""
-    import dataclasses
-
+def carry_out(job: "TrainJob") -> "TrainOutcome":
+    """Train; an error says where the run lies."""
     from strive.stages.train.stage import train
 
     try:
-        return train(dataclasses.replace(job, bundles=bundles, evaluate=evaluate))
+        return train(job)
     except StriveError as error:
         vars(error)["fields"] = {"outputs": {"run": str(job.run)}}
         raise

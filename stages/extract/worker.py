@@ -23,7 +23,8 @@ class Child:
     def __init__(self, module: str, arguments: Sequence[str] = ()) -> None:
         command = [sys.executable, "-P", "-m", module, str(os.getpid()), *arguments]
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
+            process_group=0,  # Ctrl-C is for us: we ask the child to end
         )
         self._tail = bytearray()
         self._drain = threading.Thread(target=self._read_stderr, args=(self.process.stderr,), daemon=True)

@@ -2,13 +2,16 @@
 
 import json
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from strive.cache import atomic
-from strive.cache.disk import explained
+from strive.cache.disk import explained, no_space
 
 
 def save_policy(model: nn.Module, core: Any, processor: Any, folder: Path) -> None:
@@ -16,13 +19,24 @@ def save_policy(model: nn.Module, core: Any, processor: Any, folder: Path) -> No
     folder.parent.mkdir(parents=True, exist_ok=True)
     with explained(folder), tempfile.TemporaryDirectory(dir=folder.parent, prefix=".tmp-policy-") as scratch:
         staged = Path(scratch)
-        core.save_pretrained(staged, state_dict=merged_weights(model, core))
+        with full_disk_named(staged):
+            core.save_pretrained(staged, state_dict=merged_weights(model, core))
         processor.save_pretrained(staged)
         files: dict[str, bytes | Path] = {
             path.relative_to(staged).as_posix(): path for path in sorted(staged.rglob("*")) if path.is_file()
         }
-        atomic.remove_folder(folder)
-        atomic.publish_folder(folder, files, {"kind": "policy"})
+        atomic.publish_folder(folder, files, {"kind": "policy"}, replace=True)
+
+
+@contextmanager
+def full_disk_named(folder: Path) -> Iterator[None]:
+    """safetensors tells of a full disk in an error of its own: `MissingError` (exit 5) as everywhere else."""
+    try:
+        yield
+    except SafetensorError as error:
+        if "os error 28" not in str(error):
+            raise
+        raise no_space(folder, 0) from error
 
 
 def save_adapter(model: Any, folder: Path) -> None:
@@ -35,8 +49,7 @@ def save_adapter(model: Any, folder: Path) -> None:
             "adapter_config.json": atomic.json_bytes(settings),
             "adapter_model.safetensors": Path(scratch) / "adapter_model.safetensors",
         }
-        atomic.remove_folder(folder)
-        atomic.publish_folder(folder, files, {"kind": "adapter"})
+        atomic.publish_folder(folder, files, {"kind": "adapter"}, replace=True)
 
 
 def merged_weights(model: nn.Module, core: Any) -> dict[str, Tensor]:

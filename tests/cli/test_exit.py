@@ -1,8 +1,10 @@
 """How commands end when nobody reads, when they are stopped, and when the folder is not theirs."""
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -46,3 +48,32 @@ def test_a_config_file_that_is_not_utf8_is_a_usage_error(tmp_path: Path, own_cac
     file.write_bytes(b"\xff\xfe")
     command = [sys.executable, "-m", "strive.cli", "config", "show", "-c", str(file)]
     assert subprocess.run(command, capture_output=True, timeout=60).returncode == 2
+
+
+def test_items_that_failed_are_exit_3_with_an_error_object(tmp_path: Path, own_cache: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"")
+    command = [sys.executable, "-m", "strive.cli", "extract", str(tmp_path), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    found = json.loads(done.stdout)
+    assert done.returncode == 3 and set(found["error"]) == {"what", "expected", "do"} and len(found["failed"]) == 1
+
+
+def test_a_cache_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    command = [sys.executable, "-m", "strive.cli", "extract", "x.mp4", "--cache-dir", str(file), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and "not a folder" in json.loads(done.stdout)["error"]["what"]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_while_a_command_gets_ready_is_told(
+    tmp_path: Path, own_cache: Path, number: signal.Signals, code: int
+) -> None:
+    command = [sys.executable, "-m", "strive.cli", "doctor", "--json"]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(1.5)
+    child.send_signal(number)
+    out, err = child.communicate(timeout=60)
+    assert child.returncode == code, err
+    assert json.loads(out)["error"]["what"]
