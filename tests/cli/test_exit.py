@@ -70,9 +70,11 @@ def test_a_cache_that_is_a_file_is_refused(tmp_path: Path) -> None:
 def test_a_signal_while_a_command_gets_ready_is_told(
     tmp_path: Path, own_cache: Path, number: signal.Signals, code: int
 ) -> None:
-    command = [sys.executable, "-m", "strive.cli", "doctor", "--json"]
+    out_folder = tmp_path / "demo"
+    command = [sys.executable, "-m", "strive.cli", "demo", "--out", str(out_folder), "--json"]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    time.sleep(1.5)
+    while not list(out_folder.glob("world/videos/*.mp4")) and child.poll() is None:
+        time.sleep(0.05)
     child.send_signal(number)
     out, err = child.communicate(timeout=60)
     assert child.returncode == code, err
