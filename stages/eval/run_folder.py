@@ -3,11 +3,11 @@
 RUN/config.yaml          resolved config, each value with its source
 RUN/recipe.json          what the figures depend on; a resume must agree with it
 RUN/predictions.jsonl    one row an answered sample, durable before it is counted
-RUN/results.json         figures and recipe, written when every sample was asked
+RUN/results.json         figures and recipe; `complete` is false while questions that were asked for have no answer
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from strive.configs.render import render
 from strive.configs.schema import Config
 from strive.stages.eval.recipe import differences
 
+DTYPE = "dtype"  # what eval.dtype came to on the machine that gave the first answer
 OURS = ("recipe.json", "predictions.jsonl", "results.json", "config.yaml")
 
 
@@ -39,13 +40,8 @@ class EvalFolder:
                 f"{self.root}: this is a training run", "a folder of its own for an evaluation", "Choose another --run."
             )
         if self.recipe.is_file():
-            found = differences(self.read_recipe(), recipe)
-            if found:
-                raise UsageError(
-                    f"{self.root}: this run was started with another recipe: {'; '.join(found)}",
-                    "the recipe it was started with",
-                    "Use another --run folder, or --force to start over.",
-                )
+            past = self.read_recipe()
+            self.refuse_differences(past, {**recipe, **{name: past[name] for name in (DTYPE,) if name in past}})
         elif self.predictions.exists():
             raise VerificationError(
                 f"{self.root}: predictions.jsonl without recipe.json",
@@ -55,6 +51,24 @@ class EvalFolder:
         else:
             write_json(self.recipe, dict(recipe))
         write_bytes(self.config, render(config, sources).encode())
+
+    def refuse_differences(self, past: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+        """`UsageError` naming the keys that differ."""
+        if found := differences(past, now):
+            raise UsageError(
+                f"{self.root}: this run was started with another recipe: {'; '.join(found)}",
+                "the recipe it was started with",
+                "Use another --run folder, or --force to start over.",
+            )
+
+    def settle_dtype(self, dtype: str) -> None:
+        """Note in which dtype answers are computed; `UsageError` when those there are were computed in another."""
+        past = self.read_recipe()
+        now = {**past, DTYPE: dtype}
+        if DTYPE in past:
+            self.refuse_differences(past, now)
+        else:
+            write_json(self.recipe, now)
 
     def read_recipe(self) -> dict[str, Any]:
         """The recipe the run was started with."""
@@ -96,3 +110,12 @@ class EvalFolder:
     def finish(self, results: Mapping[str, Any]) -> None:
         """Write the figures."""
         write_json(self.results, dict(results))
+
+    def reopen(self, asked: Iterable[str]) -> None:
+        """Say of figures that lie there that they are not those of the samples asked now, if one has no answer."""
+        if not self.results.is_file() or set(asked) <= {str(row.get("id")) for row in read_jsonl(self.predictions)}:
+            return
+        try:
+            self.finish({**json.loads(self.results.read_text("utf-8")), "complete": False})
+        except (ValueError, TypeError):
+            self.results.unlink()  # not ours to read; it is written anew at the end

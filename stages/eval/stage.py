@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from strive.cache.lock import hold
 from strive.cache.runs import record_run
 from strive.cache.store import Artefact, Store
-from strive.configs.errors import ItemError, UsageError
+from strive.configs.errors import InterruptedRun, ItemError, UsageError
 from strive.configs.schema import Config
 from strive.stages.eval.benchmarks.data import BenchData
 from strive.stages.eval.metrics import summarise
@@ -95,10 +95,10 @@ def footage_of(data: BenchData, job: Job) -> Footage:
 
 
 def run_eval(job: EvalJob) -> EvalOutcome:
-    """Answer what has no answer yet and write `results.json`.
+    """Answer what has no answer yet and write `results.json`, `complete` when nothing is owed.
 
-    The same command goes on where it was stopped; a changed recipe in the same run folder is a `UsageError` that
-    names the keys. Samples whose video gave no frames are reported apart with the reason.
+    The same command goes on where it was stopped; a changed recipe (or dtype, on another machine) in the same run
+    folder is a `UsageError` that names the keys. Samples whose video gave no frames are reported apart with the reason.
     """
     if not job.data.samples:
         raise UsageError(f"{job.bench}: no questions", "at least one", "Check --data and --limit.")
@@ -109,6 +109,7 @@ def run_eval(job: EvalJob) -> EvalOutcome:
         if job.force:
             folder.clear()
         folder.open(recipe, job.config, job.sources)
+        folder.reopen(sample.id for sample in job.data.samples)
         blind = job.config.eval.control == "text_only"
         extraction = Job(job.config, job.store, reporter=job.reporter, workers=job.workers)
         footage = Footage({}, {}) if blind else footage_of(job.data, extraction)
@@ -118,10 +119,12 @@ def run_eval(job: EvalJob) -> EvalOutcome:
         cached = len(folder.answered(keys))
         try:
             figures, failed = measure(job, folder, footage, keys)
+        except InterruptedRun:
+            leave_partial(job, folder, footage, keys)
+            raise
         finally:
             remember(job, folder, keys, cached, footage.reasons, time.monotonic() - started)
-        head = {"bench": job.bench, "control": job.config.eval.control, "model": job.model}
-        results = {**head, **figures, "recipe": recipe}
+        results = headed(job, folder, figures, complete=True)
         folder.finish(results)
     return EvalOutcome(results["n"] - cached, cached, failed, results)
 
@@ -133,9 +136,28 @@ def measure(
     rows = folder.answered(keys)
     if len(rows) < len(keys):
         return ask(job, folder, footage, keys)
+    return present(job, footage, rows)
+
+
+def present(
+    job: EvalJob, footage: Footage, rows: Mapping[str, Mapping[str, Any]]
+) -> tuple[dict[str, Any], list[dict[str, str]]]:
+    """Figures over the answers there are, and the samples that can get none."""
     samples = job.data.samples
     failed = [{"id": s.id, "reason": footage.reasons[s.id]} for s in samples if s.id in footage.reasons]
     return summarise(samples, rows, failed, job.data.fields), failed
+
+
+def headed(job: EvalJob, folder: EvalFolder, figures: Mapping[str, Any], complete: bool) -> dict[str, Any]:
+    """The content of results.json."""
+    head = {"bench": job.bench, "control": job.config.eval.control, "model": job.model, "complete": complete}
+    return {**head, **figures, "recipe": folder.read_recipe()}
+
+
+def leave_partial(job: EvalJob, folder: EvalFolder, footage: Footage, keys: Mapping[str, str]) -> None:
+    """Write the figures of a stopped run as what they are; none without an answer."""
+    if rows := folder.answered(keys):
+        folder.finish(headed(job, folder, present(job, footage, rows)[0], complete=False))
 
 
 def remember(
@@ -155,9 +177,10 @@ def ask(
 ) -> tuple[dict[str, Any], list[dict[str, str]]]:
     """Load the policy and ask the questions that have no answer."""
     from strive.stages.eval.evaluate import evaluate
-    from strive.stages.vlm.load import load_policy
+    from strive.stages.vlm.load import choose_device, choose_dtype, load_policy
 
     config = job.config.eval
+    folder.settle_dtype(str(choose_dtype(config.dtype, choose_device(config.device))).removeprefix("torch."))
     policy = load_policy(
         job.model, device=config.device, dtype=config.dtype, max_pixels=config.max_pixels, min_pixels=config.min_pixels
     )
