@@ -46,7 +46,7 @@ def carry_out(arguments: list[str]) -> int:
     try:
         code = app(args=arguments, standalone_mode=False)
         sys.stdout.flush()
-        return int(code or 0)
+        return tell(arguments, stopped(), 130) if code == 130 else int(code or 0)  # Typer's own way with Ctrl-C
     except StriveError as error:
         return tell(arguments, error, error.code, time.monotonic() - started)
     except KeyboardInterrupt:
@@ -56,10 +56,9 @@ def carry_out(arguments: list[str]) -> int:
     except Exception as error:
         if hasattr(error, "format_message"):
             return usage(arguments, error)
-        if type(error).__name__ == "Abort":  # what Typer makes of a KeyboardInterrupt
-            return tell(arguments, stopped(), 130)
-        if type(error).__name__ == "Exit":
-            return int(getattr(error, "exit_code", 0))
+        if type(error).__name__ in ("Exit", "Abort"):
+            code = int(getattr(error, "exit_code", 130))
+            return tell(arguments, stopped(), 130) if code == 130 else code
         return bug(arguments, error)
 
 
