@@ -25,11 +25,20 @@ def resolve_model(model: str) -> Path:
     folder = Path(model).expanduser()
     if folder.is_dir():
         inner = folder / "policy"
+        _refuse_unfinished(folder, model)
         return _checked(inner if (inner / "config.json").is_file() else folder, model)
     if model.startswith((".", "/", "~")) or model.count("/") != 1:
         raise MissingError(f"no model at {model}", "a folder, a run folder, a Hugging Face id (owner/name) or demo.",
                            "Check --model.")
     return _checked(_from_hub(model), model)
+
+
+def _refuse_unfinished(folder: Path, name: str) -> None:
+    ours = (folder / "run.json").is_file() or (folder / "checkpoints").is_dir()
+    if ours and not any((place / "config.json").is_file() for place in (folder, folder / "policy")):
+        best = f", or give {folder / 'best'}" if (folder / "best" / "config.json").is_file() else ""
+        raise MissingError(f"{name}: the run is not finished: it has no policy/ yet", "a run that has all its steps.",
+                           f"Run the same train command again to finish it{best}.")
 
 
 def model_identity(model: str) -> str:

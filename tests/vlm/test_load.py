@@ -145,6 +145,15 @@ def test_a_run_folder_gives_its_policy(model_folders: dict[str, Path], tmp_path:
     assert resolve_model(str(tmp_path / "run")) == tmp_path / "run" / "policy"
 
 
+@pytest.mark.parametrize("mark", ["run.json", "checkpoints/step_000001/manifest.json"])
+def test_a_run_that_is_not_finished_says_how_to_finish_it(tmp_path: Path, mark: str) -> None:
+    (tmp_path / mark).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / mark).write_text("{}")
+    with pytest.raises(MissingError, match="the run is not finished") as error:
+        resolve_model(str(tmp_path))
+    assert "same train command again" in error.value.do
+
+
 def test_the_shipped_policy_loads_by_name() -> None:
     policy = load("demo", device="cpu")
     assert policy.core.config.model_type == "qwen2_5_vl" and policy.dtype == torch.float32
