@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 class Update:
     """What an update did, as the metrics name it; means over tokens and inner epochs.
 
-    applied: False when loss or gradients were not finite. gap_mean, gap_max: |log-prob in
+    applied: False when loss or gradients were not finite. kl: None without a reference. gap_mean, gap_max: |log-prob in
     training - log-prob when sampled|, nats, before the first update.
     """
 
     applied: bool
     loss: float
-    kl: float
+    kl: float | None
     entropy: float
     clip_frac: float
     grad_norm: float
@@ -135,7 +135,8 @@ class PlainEngine:
             if not applied:
                 break
         epochs, tokens = self.config.inner_epochs, max(totals.tokens, 1)
-        return Update(applied or not places, tally.get("loss", 1 / epochs), tally.get("kl", 1 / tokens / epochs),
+        kl = tally.get("kl", 1 / tokens / epochs) if self.config.kl_beta > 0 else None
+        return Update(applied or not places, tally.get("loss", 1 / epochs), kl,
                       tally.get("entropy", 1 / tokens / epochs), tally.get("clipped", 1 / tokens / epochs), norm, lr,
                       tally.get("gap", 1 / tokens), tally.get("gap_max"))
 
