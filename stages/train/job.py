@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 BUNDLE_FILE = "bundle.h5"
 Evaluate = Callable[["Policy", int], Mapping[str, Any]]
-"""Measures a policy after a step; its "accuracy" chooses the best checkpoint. Must not depend on when it is called."""
+"""Measures a policy after a step; its "accuracy" chooses the best checkpoint, its "failed" lists `{"id", "reason"}` of
+what it could not ask. Must not depend on when it is called."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,9 @@ class TrainJob:
 
     bundles: (sample id, artefact with the file `bundle.h5`), any order. model: Hugging Face id, folder, run folder or
     demo. evaluate: called every `train.eval_every` steps and at the end. max_time_s: checkpoint and stop after the step
-    in which this many seconds have passed. sources: where each config value came from. force: start over, forgetting
-    the run.
+    in which this many seconds have passed, `spent_s` of them before `train` was called. sources: where each config
+    value came from. force: start over, forgetting the run. eval_digest: what `evaluate` measures on; scores of another
+    digest are not compared.
     """
 
     config: Config
@@ -34,8 +36,10 @@ class TrainJob:
     reporter: Reporter
     evaluate: Evaluate | None = None
     max_time_s: float | None = None
+    spent_s: float = 0.0
     sources: Mapping[str, str] = field(default_factory=dict)
     force: bool = False
+    eval_digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,8 +47,8 @@ class TrainOutcome:
     """How a run ended.
 
     steps_done: steps that this call took (0: nothing to do). step: the run's last step. resumed_from: the checkpoint's
-    step, None for a fresh start. metrics: the last row. failed: samples left out, with reasons. best: None without
-    evaluation.
+    step, None for a fresh start. metrics: the last row. failed: samples left out, with reasons, those
+    of evaluations as "eval: …". best: None without evaluation.
     """
 
     steps_done: int

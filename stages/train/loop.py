@@ -188,6 +188,8 @@ class Loop:
             return {}
         with torch.random.fork_rng():
             figures = dict(self.evaluate(self.policy, self.state.step))
+        for one in figures.get("failed", ()):
+            self.state.eval_failed.setdefault(one["id"], one["reason"])
         if figures.get("accuracy") is None:
             self.reporter.warn(f"step {self.state.step}: the evaluation has no accuracy to choose a best policy by")
             return {}

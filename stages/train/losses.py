@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from strive.configs.errors import UsageError
-from strive.configs.load import nearest
+from strive.stages.train.loss_names import LOSS_NAMES, check_loss
 
 KL_CLAMP = 20.0
 """Largest |ref - logp| that enters the k3 exponent (verl's bound), so that one odd token cannot overflow the loss."""
@@ -72,13 +71,12 @@ def grpo(logp: Tensor, old: Tensor, advantages: Tensor, mask: Tensor, *, clip_lo
     return sequence_mean(tokens, mask, totals or Totals.of(mask))
 
 
-LOSSES: dict[str, Callable[..., Tensor]] = {"dapo": dapo, "grpo": grpo}
+LOSSES: dict[str, Callable[..., Tensor]] = dict(zip(LOSS_NAMES, (dapo, grpo), strict=True))
 
 
 def loss_named(name: str) -> Callable[..., Tensor]:
     """The loss of `train.loss`; `UsageError` with the nearest name when there is none."""
-    if name not in LOSSES:
-        raise UsageError(f"train.loss = {name!r}: no such loss", f"one of {', '.join(LOSSES)}", nearest(name, LOSSES))
+    check_loss(name)
     return LOSSES[name]
 
 

@@ -16,11 +16,11 @@ def plan_lines(job: TrainJob, usable: int) -> list[str]:
     variants = job.config.variants.count
     weights = f"LoRA of rank {config.lora_rank}" if config.lora_rank else "all weights"
     vision = "vision frozen" if config.freeze_vision else "vision trained"
-    epochs = config.steps * config.prompts_per_step / max(usable, 1)
+    epochs = f"; {config.steps * config.prompts_per_step / usable:.1f} epochs" if usable else ""
     return [
         f"train     {config.steps - begin:>6} steps{f' from step {begin}' if begin else ''}  model {job.model}",
         f"          each {config.prompts_per_step} of {usable} questions x {variants} variants x "
-        f"{config.rollouts // variants} rollouts, at most {config.max_new_tokens} new tokens; {epochs:.1f} epochs",
+        f"{config.rollouts // variants} rollouts, at most {config.max_new_tokens} new tokens{epochs}",
         f"          {config.advantage_scope} advantages, {config.loss} loss, learning rate {config.learning_rate:g}, "
         f"{weights}, {vision}; a checkpoint every {config.checkpoint_every} steps",
     ]

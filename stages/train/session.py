@@ -35,7 +35,7 @@ def carry_out(job: TrainJob, run: RunFolder, bundles: Mapping[str, Artefact],
               record: Mapping[str, Any]) -> TrainOutcome:
     """Train under the run's lock. `record` holds the thread count to use."""
     device = choose_device(job.config.train.device).type
-    with repeatable(record["train"]["threads"], device), Stop(job.max_time_s) as stop:
+    with repeatable(record["train"]["threads"], device), Stop(job.max_time_s, job.spent_s) as stop:
         policy = load(job, trainable=True)
         torch.manual_seed(derive_seed(job.config.train.seed, "train", "global"))
         stop.check("nothing was started")
@@ -47,6 +47,7 @@ def carry_out(job: TrainJob, run: RunFolder, bundles: Mapping[str, Artefact],
             job.reporter.info(f"train: the last process was killed in {in_hand}")
         run.start(record, job.config, job.sources)
         resumed = go_back(loop, torn)
+        measure_anew(loop, job)
         run.rewind(loop.state.step)
         before = loop.state.step
         try:
@@ -119,6 +120,17 @@ def go_back(loop: Loop, torn: list[str]) -> int | None:
     return None
 
 
+def measure_anew(loop: Loop, job: TrainJob) -> None:
+    """Forget the best score when the evaluation is another one: the two cannot be compared."""
+    state = loop.state
+    if job.evaluate is None or state.eval_digest == job.eval_digest:
+        return
+    if state.best_score is not None:
+        loop.reporter.warn(f"the evaluation data or settings are not those of before: the best policy (step "
+                           f"{state.best_step}, accuracy {state.best_score:g}) gives way to the next one measured")
+    state.best_step, state.best_score, state.eval_failed, state.eval_digest = None, None, {}, job.eval_digest
+
+
 def finish(loop: Loop, skipped: Mapping[str, str], taken: int, resumed: int | None) -> TrainOutcome:
     """Publish the policy, then the results that name it."""
     run, state = loop.run, loop.state
@@ -127,6 +139,7 @@ def finish(loop: Loop, skipped: Mapping[str, str], taken: int, resumed: int | No
     if loop.config.lora_rank > 0:
         save_adapter(loop.policy.model, run.adapter)
     failed = [{"id": name, "reason": reason} for name, reason in sorted({**skipped, **state.failed}.items())]
+    failed += [{"id": name, "reason": f"eval: {reason}"} for name, reason in sorted(state.eval_failed.items())]
     last = run.last_metrics()
     write_json(run.results, {
         "step": state.step, "metrics": last, "failed": failed, "skipped_steps": state.skipped_steps,

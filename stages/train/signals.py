@@ -16,18 +16,18 @@ CODES = {signal.SIGTERM: TERMINATED, signal.SIGUSR1: TERMINATED, signal.SIGINT: 
 class Stop:
     """While entered, the signals only set a mark; a second Ctrl-C stops at once (KeyboardInterrupt).
 
-    max_time_s: seconds from entering after which `code` is 143.
+    max_time_s: seconds after which `code` is 143; `spent_s` of them have passed when it is entered.
     """
 
-    def __init__(self, max_time_s: float | None = None) -> None:
-        self.max_time_s = max_time_s
-        self.started = time.monotonic()
+    def __init__(self, max_time_s: float | None = None, spent_s: float = 0.0) -> None:
+        self.max_time_s, self.spent_s = max_time_s, spent_s
+        self.started = time.monotonic() - spent_s
         self.reason = ""
         self._code: int | None = None
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> "Stop":
-        self.started = time.monotonic()
+        self.started = time.monotonic() - self.spent_s
         if threading.current_thread() is threading.main_thread():
             self._before = {number: signal.signal(number, self._mark) for number in CODES}
         return self

@@ -22,7 +22,8 @@ class State:
     """What the loop remembers between steps; `step` steps are done and fix the position in the data.
 
     bad_steps: non-finite steps in a row. skipped_steps, rollouts, bad_rewards: counts since the start. failed: samples
-    left out while running, id -> reason. best_step, best_score: the highest evaluation so far.
+    left out while running, id -> reason. best_step, best_score: the highest evaluation so far, by the evaluation of
+    `eval_digest`. eval_failed: samples that an evaluation could not ask, id -> reason.
     """
 
     step: int = 0
@@ -33,6 +34,8 @@ class State:
     failed: dict[str, str] = field(default_factory=dict)
     best_step: int | None = None
     best_score: float | None = None
+    eval_digest: str = ""
+    eval_failed: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""

@@ -4,6 +4,7 @@ Everything up to the decision to train works without torch, so that a finished r
 """
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any
 
 from strive.cache.digest import digest_json
@@ -15,6 +16,7 @@ from strive.configs.load import nearest
 from strive.stages.tasks.prompt import PROMPT_FORMATS
 from strive.stages.train import threads
 from strive.stages.train.job import BUNDLE_FILE, TrainJob, TrainOutcome
+from strive.stages.train.loss_names import check_loss
 from strive.stages.train.rewards import check_names
 from strive.stages.train.rollout import per_variant
 from strive.stages.train.run_folder import FORMAT, RunFolder, refuse_changes
@@ -56,9 +58,10 @@ def train(job: TrainJob) -> TrainOutcome:
 
 
 def check_settings(job: TrainJob) -> None:
-    """`UsageError` for what the schema cannot see."""
+    """`UsageError` for what the schema cannot see, `MissingError` for a package that the settings need."""
     train_config = job.config.train
     check_names(train_config.rewards)
+    check_loss(train_config.loss)
     if train_config.prompt_format not in PROMPT_FORMATS:
         raise UsageError(f"train.prompt_format = {train_config.prompt_format!r}: no such format",
                          f"one of {', '.join(PROMPT_FORMATS)}", nearest(train_config.prompt_format, PROMPT_FORMATS))
@@ -68,6 +71,9 @@ def check_settings(job: TrainJob) -> None:
         raise UsageError(f"train.advantage_scope = per_variant with one rollout for each of {variants} variants",
                          "at least two rollouts per variant: one has no baseline",
                          f"Set train.rollouts={2 * variants} or train.advantage_scope=joint.")
+    if train_config.lora_rank > 0 and find_spec("peft") is None:
+        raise MissingError(f"train.lora_rank = {train_config.lora_rank} needs peft, which is not installed", "peft",
+                           "Run: pip install strive[lora]")
 
 
 def refuse_own_model(job: TrainJob) -> None:

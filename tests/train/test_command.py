@@ -30,7 +30,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = [{"id": f"q{i}", "video": f"v{i}.mp4", "question": "What is it?", "options": None, "answer": "red",
              "question_type": "open"} for i in range(3)]
     (folder / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    (folder / "eval.jsonl").write_text(json.dumps(rows[0]) + "\n")
+    (folder / "eval.jsonl").write_text("".join(json.dumps(rows[i]) + "\n" for i in (0, 2)))
     return folder
 
 
@@ -52,10 +52,12 @@ def strive(arguments: list[str], code: int) -> dict[str, Any]:
 def test_from_videos_to_a_policy_and_again(world: Path, tmp_path: Path, qwen25: Path) -> None:
     arguments = command(world, tmp_path / "run", "--model", str(qwen25), "--eval-data", str(world / "eval.jsonl"))
     plan = strive([*arguments, "--dry-run"], 0)
+    assert any("2 of 3 questions" in line for line in plan["plan"])
     assert any("2 steps" in line for line in plan["plan"]) and not (tmp_path / "run").exists()
     first = strive(arguments, 3)
     assert (first["status"], first["done"], first["step"], first["resumed_from"]) == ("partial", 2, 2, None)
-    (failed,) = first["failed"]
+    failed, measured = first["failed"]
+    assert measured["id"] == "q2" and measured["reason"].startswith("eval: ")
     assert failed["id"] == "q2" and "decode" in failed["reason"].lower() or "video" in failed["reason"].lower()
     assert Path(first["outputs"]["policy"]).is_absolute() and Path(first["outputs"]["best"]).is_dir()
     assert first["metrics"]["eval_n"] == 1
@@ -83,5 +85,11 @@ def test_sigterm_and_a_time_limit_end_with_143_and_the_same_command_goes_on(
 def test_words_for_what_is_wrong(world: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     assert "not a time" in strive(command(world, run, "--model", "x", "--max-time", "soon"), 2)["error"]["what"]
-    assert strive(command(world, run, "--model", "/no/such/model"), 5)["error"]["do"]
+    assert strive(command(world, run, "--model", "/no/such/model", "--dry-run"), 5)["error"]["do"]
+    (tmp_path / "bad.jsonl").write_text('{"id": "q0"}\n')
+    for file, code in (("bad.jsonl", 2), ("gone.jsonl", 5)):
+        more = ("--model", "demo", "--eval-data", str(tmp_path / file), "--dry-run")
+        assert file in strive(command(world, run, *more), code)["error"]["what"]
+    wrong = strive(command(world, run, "--model", "demo", "-s", "train.loss=dap", "--dry-run"), 2)
+    assert "dapo" in wrong["error"]["do"]
     assert not (run / "metrics.jsonl").exists()

@@ -14,6 +14,7 @@ from training_world import Notes, assert_same, content, exit_code, in_child, mak
 
 from strive.cache.ledger import read_jsonl
 from strive.configs.errors import InterruptedRun
+from strive.stages.train.signals import Stop
 from strive.stages.train.stage import train
 
 
@@ -110,3 +111,9 @@ def test_ctrl_c_twice_stops_at_once() -> None:
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_the_time_limit_counts_what_was_spent_before_training() -> None:
+    assert Stop(10.0, spent_s=11.0).code == 143 and Stop(10.0, spent_s=1.0).code is None
+    with Stop(10.0, spent_s=11.0) as stop, pytest.raises(InterruptedRun, match="time limit of 10 s"):
+        stop.check("nothing was started")

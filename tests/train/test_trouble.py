@@ -1,5 +1,6 @@
 """Numbers that are not finite and questions that do not fit: counted, listed, and stopped in words."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import torch
 from training_world import Notes, make_job
 
 from strive.cache.ledger import read_jsonl
-from strive.configs.errors import StoppedError
+from strive.configs.errors import MissingError, StoppedError
 from strive.stages.train import session
 from strive.stages.train.stage import train
 from strive.stages.train.step import PlainEngine
@@ -99,3 +100,12 @@ def test_no_room_for_any_question_stops_with_the_setting_to_lower(
     with pytest.raises(StoppedError) as caught:
         train(make_job(tmp_path, qwen25, train__prompts_per_step=5))
     assert caught.value.code == 4 and "train.tokens_per_microbatch" in str(caught.value)
+
+
+def test_lora_without_peft_is_refused_before_anything_is_made(
+    tmp_path: Path, qwen25: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "peft", None)
+    with pytest.raises(MissingError, match="needs peft"):
+        train(make_job(tmp_path, qwen25, train__lora_rank=2))
+    assert not (tmp_path / "run").exists()
