@@ -39,10 +39,11 @@ def run(
         raise UsageError("ask: no --model", "a Hugging Face id, a folder, a run folder or demo", "Add --model.")
     if not video.exists():
         raise MissingError(f"{video}: no such file", "a video", "Check the path.")
-    from strive.stages.eval.ask import ask, question_of
+    from strive.stages.eval.ask import ask, check_settings, question_of
 
     texts = [one for one in option or [] if one.strip()]
     kind = question_of(video, question, texts, kind).question_type
+    check_settings(session.resolved.config.eval)
     if options.dry_run:
         session.finish(lines=[f"would ask {chosen} one {kind} question about {video}"], fields={"question_type": kind})
     found = ask(video, question, texts, kind, chosen, session.resolved.config, session.store, session.out)

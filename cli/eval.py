@@ -105,8 +105,21 @@ def read_data(
             )
         name, found = "dataset", from_dataset(data, videos or data.parent, follow_links)
     else:
-        name, found = bench, benchmark(bench)(data, session.store.root / "unpacked" / bench)
+        reader = benchmark(bench)
+        refuse_unused(bench, videos, follow_links)
+        name, found = bench, reader(data, session.store.root / "unpacked" / bench)
     return name, dataclasses.replace(found, samples=found.samples[: session.options.limit])
+
+
+def refuse_unused(bench: str, videos: Path | None, follow_links: bool) -> None:
+    """`UsageError` for flags of dataset files: a benchmark's reader knows where its videos are."""
+    unused = [flag for flag, given in (("--videos", videos is not None), ("--follow-links", follow_links)) if given]
+    if unused:
+        raise UsageError(
+            f"{' and '.join(unused)} with --bench {bench}",
+            "a dataset file, or a benchmark whose videos lie in --data",
+            f"Leave out {' and '.join(unused)}, or --bench.",
+        )
 
 
 def plan_lines(job: Any) -> list[str]:

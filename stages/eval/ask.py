@@ -1,4 +1,4 @@
-"""One question about one video, outside any benchmark: extract, show uniform frames, answer, say what was seen."""
+"""One question about one video, outside any benchmark: extract, show frames, answer, say what was seen."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,8 +7,9 @@ from typing import Any
 
 from strive.cache.store import Artefact, Store
 from strive.configs.errors import ItemError, UsageError
+from strive.configs.run_stages import EvalConfig
 from strive.configs.schema import Config
-from strive.stages.eval.shown import SAMPLERS
+from strive.stages.eval.shown import SAMPLERS, known_sampler
 from strive.stages.frames.frameset import read_frames
 from strive.stages.plan import Job, VideoRef
 from strive.stages.reporter import Reporter
@@ -43,7 +44,11 @@ def ask(
     reporter: Reporter,
     workers: int = 1,
 ) -> Answer:
-    """Answer `question`. Raises `ItemError` when the video gives no frames, `UsageError` for an unknown type."""
+    """Answer `question` as the eval keys say, `eval.control` excepted: there is nothing to compare it with.
+
+    Raises `ItemError` when the video gives no frames, `UsageError` for an unknown type or sampler, or a control.
+    """
+    check_settings(config.eval)
     sample = question_of(video, question, options, kind)
     job = Job(
         config,
@@ -58,6 +63,15 @@ def ask(
     if not isinstance(made, Artefact):
         raise ItemError(f"{video}: {made}", "a video that decodes", "Try another file, or see `strive doctor`.")
     return answer_from(sample, made, model, config)
+
+
+def check_settings(settings: EvalConfig) -> None:
+    """`UsageError` for what cannot be done, before any work."""
+    known_sampler(settings.sampler)
+    if settings.control != "none":
+        raise UsageError(
+            f"ask: eval.control is {settings.control}", "none: an answer about the video", "Use `strive eval --control`."
+        )
 
 
 def question_of(video: Path, question: str, options: Sequence[str], kind: str) -> Sample:
@@ -81,7 +95,7 @@ def answer_from(sample: Sample, made: Artefact, model: str, config: Config) -> A
 
     settings = config.eval
     frames = read_frames(made)
-    indices = SAMPLERS["uniform"](len(frames), settings.frames)
+    indices = SAMPLERS[settings.sampler](len(frames), settings.frames)
     form = PROMPT_FORMATS[settings.prompt_format]
     policy = load_policy(
         model,
@@ -91,10 +105,13 @@ def answer_from(sample: Sample, made: Artefact, model: str, config: Config) -> A
         min_pixels=settings.min_pixels,
     )
     import numpy as np
+    import torch
 
+    drawn = torch.Generator().manual_seed(settings.seed) if settings.temperature else None
+    sampling = Sampling(settings.max_new_tokens, settings.temperature)
     clip = np.stack(frames.images(indices))
     view = policy.encode_view([clip], frames.times[indices], form.render(sample.blind()))
-    completion = policy.generate([view], 1, Sampling(settings.max_new_tokens, 0.0), None)[0][0]
+    completion = policy.generate([view], 1, sampling, drawn)[0][0]
     reply = form.parse(completion.text, truncated=not completion.finished)
     reading = verifier_of(sample).read(sample, reply.answer) if reply.answer is not None else None
     status = reading.status if reading else reply.status

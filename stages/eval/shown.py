@@ -33,10 +33,7 @@ class Screen:
     """
 
     def __init__(self, samples: Sequence[Sample], frames_of: FramesOf, config: EvalConfig) -> None:
-        if config.sampler not in SAMPLERS:
-            raise UsageError(
-                f"eval.sampler {config.sampler!r}", f"one of {', '.join(SAMPLERS)}", "Set eval.sampler to one of these."
-            )
+        known_sampler(config.sampler)
         self.frames_of, self.config = frames_of, config
         self.first = {sample.video: sample for sample in reversed(samples)}
         self.partners = derangement(list(self.first)) if config.control == "swapped" else {}
@@ -64,6 +61,12 @@ class Screen:
         if self.config.control == "blank":
             clip = np.full_like(clip, MID_GREY)
         return Shown([clip], np.asarray(frames.times, np.float64)[indices], sample.video)
+
+
+def known_sampler(name: str) -> None:
+    """`UsageError` for a sampler that is not there."""
+    if name not in SAMPLERS:
+        raise UsageError(f"eval.sampler {name!r}", f"one of {', '.join(SAMPLERS)}", "Set eval.sampler to one of these.")
 
 
 def derangement(videos: Sequence[str]) -> Mapping[str, str]:

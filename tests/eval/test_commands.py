@@ -7,7 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from eval_jobs import SETS
+from eval_jobs import SETS, small_config
+
+from strive.cache.store import Store
+from strive.stages.eval.ask import ask
+from strive.stages.reporter import Silent
 
 MAIN = "from strive.cli.main import main; main()"
 SMALL = [part for pair in SETS for part in ("--set", pair)]
@@ -38,6 +42,8 @@ def test_benchmarks_are_listed() -> None:
         (["--data", ".", "--model", "demo", "--run", "r"], "is a folder and --bench"),
         (["--bench", "demo", "--data", "nowhere", "--model", "demo", "--run", "r"], "not a folder"),
         (["--bench", "demo", "--data", ".", "--model", "demo", "--run", "r", "--control", "blnk"], "eval.control"),
+        (["--bench", "demo", "--data", ".", "--model", "demo", "--run", "r", "--videos", "."], "--videos with --bench"),
+        (["--bench", "demo", "--data", ".", "--model", "demo", "--run", "r", "--follow-links"], "--follow-links with"),
     ],
 )
 def test_a_wrong_command_line_is_exit_2_with_the_error_in_the_object(
@@ -89,6 +95,24 @@ def test_ask_names_what_is_missing(dataset: Path, tmp_path: Path) -> None:
     (tmp_path / "page.mp4").write_text("<html></html>")
     code, found, _ = strive("ask", tmp_path / "page.mp4", "Which?", "--model", "demo")
     assert code == 3 and found["status"] == "failed"
+
+
+def test_ask_refuses_a_control_and_an_unknown_sampler(dataset: Path) -> None:
+    command = ("ask", dataset.parent / "a.mp4", "Which?", "--model", "demo", "-n", "--set")
+    code, found, _ = strive(*command, "eval.control=blank")
+    assert code == 2 and "eval.control is blank" in found["error"]["what"]
+    code, found, _ = strive(*command, "eval.sampler=best")
+    assert code == 2 and "eval.sampler 'best'" in found["error"]["what"]
+
+
+def test_ask_draws_with_the_temperature_and_seed_that_are_set(dataset: Path, tiny: Path, shared_store: Store) -> None:
+    def reply(*sets: str) -> str:
+        config = small_config(*sets)
+        return ask(dataset.parent / "a.mp4", "Which?", [], "", str(tiny), config, shared_store, Silent()).reply
+
+    greedy, hot, other = reply(), reply("eval.temperature=5"), reply("eval.temperature=5", "eval.seed=1")
+    assert len({greedy, hot, other}) == 3
+    assert hot == reply("eval.temperature=5") and greedy == reply("eval.seed=1")
 
 
 def test_check_exits_0_2_or_3(dataset: Path, tmp_path: Path) -> None:
