@@ -70,7 +70,7 @@ def check_settings(settings: EvalConfig) -> None:
     known_sampler(settings.sampler)
     if settings.control != "none":
         raise UsageError(
-            f"ask: eval.control is {settings.control}", "none: an answer about the video", "Use `strive eval --control`."
+            f"ask: eval.control is {settings.control}", "none: an answer to the question", "See strive eval --control."
         )
 
 

@@ -2,7 +2,8 @@
 
 import glob
 import os
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from strive.configs.errors import MissingError, UsageError
@@ -19,24 +20,32 @@ def find_videos(sources: Iterable[str | Path]) -> list[VideoRef]:
     """The videos that `sources` name, each once, in the order of the sources and sorted within each.
 
     A file is taken whatever its name. A folder gives, recursively, the files with a known video extension, named by
-    their path inside it. A name with `*`, `?` or `[` that is no file is a pattern (`**` goes into folders). A name that
-    is nothing stays in the list among others, to fail as an item of its own. Raises `MissingError` when no name is
-    anything, `UsageError` for a folder or pattern without videos.
+    their path inside it; where that names two videos, both are named by the folder as it was typed and the path inside
+    it (by the absolute path if even that names two). A name with `*`, `?` or `[` that is no file is a pattern (`**`
+    goes into folders). A name that is nothing stays in the list among others, to fail as an item of its own. Raises
+    `MissingError` when no name is anything, `UsageError` for a folder or pattern without videos.
     """
-    found: dict[str, VideoRef] = {}
-    ids: dict[str, str] = {}
+    found: dict[Path, VideoRef] = {}
+    typed: dict[Path, str] = {}
     for source in sources:
         for ref in videos_of(str(source)):
-            key = os.path.abspath(ref.path)
-            if key in found:
-                continue
-            name = ref.id if ref.id not in ids else str(ref.path)
-            ids[name] = key
-            found[key] = VideoRef(name, ref.path)
+            found.setdefault(ref.path, ref)
+            inside = os.path.normpath(os.path.join(source, ref.id)) if Path(source).is_dir() else ref.id
+            typed.setdefault(ref.path, inside)
+    found = {path: VideoRef(name, path) for path, name in told_apart(found, typed).items()}
     if found and not any(os.path.lexists(ref.path) for ref in found.values()):
         raise MissingError(f"{next(iter(found.values())).id}: no such file or folder",
                            "a video, a folder of videos or a pattern", "Check the path.")
     return list(found.values())
+
+
+def told_apart(found: Mapping[Path, VideoRef], typed: Mapping[Path, str]) -> dict[Path, str]:
+    """One id a video: its short one, as it was typed where that is taken twice, else the absolute path."""
+    ids = {path: ref.id for path, ref in found.items()}
+    for longer in (typed, typed, {path: str(path) for path in found}):  # twice: a typed one may be another's short one
+        taken = Counter(ids.values())
+        ids = {path: name if taken[name] == 1 else longer[path] for path, name in ids.items()}
+    return ids
 
 
 def videos_of(source: str) -> list[VideoRef]:

@@ -9,8 +9,8 @@ from strive.configs.errors import UsageError
 def resolve_video(sample_video: str, videos_dir: Path, follow_links: bool = False) -> Path:
     """The absolute path of `sample_video` under `videos_dir`; whether the file exists is the reader's matter.
 
-    Refused with `UsageError`: absolute paths (of Windows too), "..", NUL and other control characters, and symbolic
-    links out of the folder unless `follow_links`.
+    Refused with `UsageError`: the empty name, absolute paths (of Windows too), "..", NUL, and symbolic links out of the
+    folder unless `follow_links`. Newlines and other control characters are taken: file names may hold them.
     """
     parts = Path(sample_video).parts
     windows = PureWindowsPath(sample_video)

@@ -250,51 +250,6 @@ def test_a_terminated_run_keeps_its_answers_and_says_how_to_go_on(
     assert predictions(tmp_path / "run") == predictions(undisturbed)
 
 
-class Breaks(Silent):
-    """Fails where a machine would: between loading the policy and the first answer of this run."""
-
-    def progress(self, stage: str, done: int, total: int, failed: int = 0, current: str = "") -> None:
-        if stage == "eval":
-            raise OSError("No space left on device")
-
-
-def test_figures_of_fewer_questions_do_not_look_current_while_more_are_asked(
-    tmp_path: Path, undisturbed: Path, tiny: Path, dataset: Path, shared_store: Store
-) -> None:
-    few = dataset.with_name("few.jsonl")
-    few.write_text("".join(dataset.read_text().splitlines(keepends=True)[:3]))
-    run = tmp_path / "run"
-    results = run / "results.json"
-    run_eval(job_of(run, tiny, few, shared_store))
-    assert json.loads(results.read_text())["complete"] is True
-    whole = job_of(run, tiny, dataset, shared_store)
-    whole.reporter = Breaks()
-    with pytest.raises(OSError, match="space"):
-        run_eval(whole)
-    stale = json.loads(results.read_text())
-    assert stale["complete"] is False and stale["n"] == 3
-    results.write_text("{")
-    assert run_eval(job_of(run, tiny, dataset, shared_store)).results["n"] == 9
-    assert results.read_bytes() == (undisturbed / "results.json").read_bytes()
-
-
-def test_a_run_computed_in_another_dtype_is_not_gone_on_with(
-    tmp_path: Path, undisturbed: Path, tiny: Path, dataset: Path, shared_store: Store
-) -> None:
-    recipe = json.loads((undisturbed / "recipe.json").read_text())
-    assert recipe["dtype"] == "float32" and recipe["eval.dtype"] == "auto"
-    run = tmp_path / "run"
-    run.mkdir()
-    (run / "recipe.json").write_text(json.dumps({**recipe, "dtype": "bfloat16"}))  # as a GPU leaves it
-    rows = (undisturbed / "predictions.jsonl").read_text().splitlines(keepends=True)
-    (run / "predictions.jsonl").write_text("".join(rows))
-    assert run_eval(job_of(run, tiny, dataset, shared_store)).done == 0  # nothing is computed here
-    (run / "predictions.jsonl").write_text("".join(rows[:-1]))
-    with pytest.raises(UsageError, match="dtype: bfloat16 -> float32"):
-        run_eval(job_of(run, tiny, dataset, shared_store))
-    assert len(predictions(run)) == 8 and json.loads((run / "results.json").read_text())["complete"] is False
-
-
 def test_a_batch_that_does_not_fit_is_halved_and_a_question_that_does_not_fit_fails_alone(
     tmp_path: Path, tiny: Path, dataset: Path, shared_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,7 +42,14 @@ def test_a_name_with_brackets_is_a_file_first(folder: Path) -> None:
 
 def test_each_video_once_and_two_of_one_name_told_apart(folder: Path) -> None:
     assert ids("v/b.mp4", "v", "v/b.mp4") == ["v/b.mp4", "a.MKV", "sub/c.webm"]
-    assert ids("v", "w") == ["a.MKV", "b.mp4", "sub/c.webm", str(folder / "w" / "b.mp4")]
+    assert ids("v", "w") == ["a.MKV", "v/b.mp4", "sub/c.webm", "w/b.mp4"]
+    assert ids("./w/", "v/b.mp4", "v") == ["b.mp4", "v/b.mp4", "a.MKV", "sub/c.webm"]
+
+
+def test_an_id_that_is_anothers_path_as_typed_is_told_apart_too(folder: Path) -> None:
+    (folder / "v" / "w").mkdir()
+    (folder / "v" / "w" / "b.mp4").write_bytes(b"x")
+    assert ids("v", "w") == ["a.MKV", "v/b.mp4", "sub/c.webm", "v/w/b.mp4", "w/b.mp4"]
 
 
 def test_a_link_to_a_parent_folder_is_no_endless_walk(folder: Path) -> None:
