@@ -103,9 +103,11 @@ class Store:
         """(stage, key, folder) of everything that has an artefact's name, complete or not."""
         folders = [self.root / check_stage(stage)] if stage is not None else self._stage_folders()
         for folder in folders:
-            for place in sorted(folder.glob("[0-9a-f][0-9a-f]/*")):
-                if KEY.fullmatch(place.name):
-                    yield folder.name, place.name, place
+            for shelf in _names(folder):
+                if len(shelf) == 2:
+                    for key in _names(folder / shelf):
+                        if KEY.fullmatch(key):
+                            yield folder.name, key, folder / shelf / key
 
     def video_digest(self, path: Path) -> str:
         """The digest of a file's bytes, remembered: see `Index.file_digest`."""
@@ -165,3 +167,10 @@ def _mark_used(folder: Path) -> None:
             os.utime(folder)
     except OSError:
         return
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []

@@ -81,7 +81,7 @@ def closed_pipe() -> int:
 def tell(arguments: list[str], error: StriveError, code: int, seconds: float = 0.0) -> int:
     """Show an error in its three parts; with --json as the object that every command prints."""
     if "--json" in arguments:
-        status = "partial" if error.fields.get("done") else "failed"
+        status = "partial" if code in (4, 130, 143) and error.fields.get("done") else "failed"
         print_json(command_of(arguments), status, {**error.fields, "error": error.as_dict()}, seconds)
         sys.stdout.flush()
     lines = [f"error: {error.what}"]
