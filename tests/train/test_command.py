@@ -82,7 +82,7 @@ def test_sigterm_and_a_time_limit_end_with_143_and_the_same_command_goes_on(
     assert "time limit" in limited["error"]["what"]
 
 
-def test_words_for_what_is_wrong(world: Path, tmp_path: Path) -> None:
+def test_words_for_what_is_wrong(world: Path, tmp_path: Path, qwen25: Path) -> None:
     run = tmp_path / "run"
     assert "not a time" in strive(command(world, run, "--model", "x", "--max-time", "soon"), 2)["error"]["what"]
     assert strive(command(world, run, "--model", "/no/such/model", "--dry-run"), 5)["error"]["do"]
@@ -90,6 +90,8 @@ def test_words_for_what_is_wrong(world: Path, tmp_path: Path) -> None:
     for file, code in (("bad.jsonl", 2), ("gone.jsonl", 5)):
         more = ("--model", "demo", "--eval-data", str(tmp_path / file), "--dry-run")
         assert file in strive(command(world, run, *more), code)["error"]["what"]
+    forced = command(world, qwen25.parent, "--model", str(qwen25), "--force", "--dry-run")
+    assert "lies inside" in strive(forced, 2)["error"]["what"]
     wrong = strive(command(world, run, "--model", "demo", "-s", "train.loss=dap", "--dry-run"), 2)
     assert "dapo" in wrong["error"]["do"]
     assert not (run / "metrics.jsonl").exists()
