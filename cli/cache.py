@@ -152,5 +152,5 @@ def damage_error(store: Store, count: int, fields: dict[str, Any]) -> Verificati
         f"{store.root}: {count} artefacts are damaged.", "Every artefact as it was written.",
         "Run `strive cache verify --deep --repair` to drop them, then the stage's command to make them again.",
     )
-    error.fields = fields  # type: ignore[attr-defined]
+    error.fields = fields
     return error

@@ -59,7 +59,7 @@ def run(
             first["expected"],
             "Mend or remove those rows.",
         )
-        error.fields = {"failed": found.failed, **fields}  # type: ignore[attr-defined]
+        error.fields = {"failed": found.failed, **fields}
         for problem in found.problems[1:20]:
             session.out.talk(problem["what"])
         raise error

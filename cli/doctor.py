@@ -35,5 +35,5 @@ def doctor(options: Common) -> None:
         out.result(fields, status="failed", lines=lines)
     names = ", ".join(one.name for one in missing)
     error = MissingError(f"missing or broken: {names}", "every check ok or warn", missing[0].do)
-    error.fields = {**fields, "failed": [{"id": one.name, "reason": one.detail} for one in missing]}  # type: ignore[attr-defined]
+    error.fields = {**fields, "failed": [{"id": one.name, "reason": one.detail} for one in missing]}
     raise error

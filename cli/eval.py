@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from strive.cli.options import Common, common
+from strive.cli.page import run_page
 from strive.cli.session import Session, default_workers, open_session
 from strive.cli.table import table
 from strive.configs.errors import UsageError
@@ -66,6 +67,7 @@ def run(
         session.finish(lines=plan, fields={"plan": plan, "n_total": len(bench_data.samples)}, outputs={"run": folder})
     outcome = run_eval(job)
     outputs = {"run": folder, "results": folder / "results.json", "predictions": folder / "predictions.jsonl"}
+    outputs["report"] = run_page(session, folder, changed=outcome.done > 0)
     fields = {k: v for k, v in outcome.results.items() if k != "failed"}
     session.finish(
         done=outcome.done,

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from strive.cache.runs import record_run
 from strive.cli.options import Common, common
 from strive.cli.output import duration, number
+from strive.cli.page import run_page
 from strive.cli.session import Session, data_job, open_session
 from strive.configs.errors import StriveError, UsageError
 
@@ -64,6 +66,7 @@ def run(
         refuse_own_model(job)
     show_plan(session, upstream, job)
     bundles, lost = make_bundles(upstream)
+    record_run(session.store, job.run, [artefact for _, artefact in bundles])  # gc keeps them while the run is there
     measured = with_evaluation(session, job, held_out)
     outcome = carry_out(replace(measured, bundles=bundles, spent_s=time.monotonic() - started))
     finish(session, job, outcome, lost)
@@ -147,7 +150,7 @@ def carry_out(job: "TrainJob") -> "TrainOutcome":
     try:
         return train(job)
     except StriveError as error:
-        vars(error)["fields"] = {"outputs": {"run": str(job.run)}}
+        error.fields |= {"outputs": {"run": str(job.run)}}
         raise
 
 
@@ -156,6 +159,7 @@ def finish(session: Session, job: "TrainJob", outcome: "TrainOutcome", lost: lis
     outputs: dict[str, Any] = {"run": job.run, "policy": outcome.policy, "metrics": job.run / "metrics.jsonl"}
     if outcome.best is not None:
         outputs["best"] = outcome.best
+    outputs["report"] = run_page(session, job.run, changed=outcome.steps_done > 0)
     failed = [*lost, *outcome.failed]
     fields = {"step": outcome.step, "resumed_from": outcome.resumed_from, "metrics": outcome.metrics}
     session.finish(done=outcome.steps_done, cached=outcome.resumed_from or 0, failed=failed, outputs=outputs,
@@ -177,4 +181,4 @@ def lines_of(outcome: "TrainOutcome", failed: list[dict[str, str]], job: "TrainJ
         lines.append(f"  about {duration(row['step_s'])} a step")
     lines += [f"  left out {one['id']}: {one['reason']}" for one in failed[:5]]
     lines += [f"  … and {len(failed) - 5} more"] if len(failed) > 5 else []
-    return [*lines, f"  policy: {outcome.policy}", f"  next: strive report {job.run} --out report.html"]
+    return [*lines, f"  policy: {outcome.policy}", f"  look at: {job.run / 'report.html'}"]
