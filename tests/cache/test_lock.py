@@ -93,7 +93,7 @@ def test_a_reused_process_number_is_not_mistaken_for_the_holder(tmp_path: Path) 
     path = tmp_path / "a.lock"
     path.write_text(json.dumps({**me().as_dict(), "start": "00000000.1"}))
     with lock.hold(path, timeout_s=0):
-        pass
+        assert json.loads(path.read_text())["start"] == me().as_dict()["start"]
 
 
 def test_another_host_is_waited_for_while_its_record_is_touched_and_not_robbed(tmp_path: Path) -> None:
