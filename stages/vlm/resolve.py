@@ -12,7 +12,6 @@ from strive.configs.errors import MissingError, UsageError
 WEIGHTS = ("*.safetensors",)
 SETTINGS = ("*.json", "*.jinja", "*.txt", "*.model")
 NOT_THE_MODEL = {"manifest.json"}
-PROCESSORS = ("processor_config.json", "preprocessor_config.json", "video_preprocessor_config.json")
 
 
 def resolve_model(model: str) -> Path:
@@ -32,13 +31,6 @@ def resolve_model(model: str) -> Path:
         raise MissingError(f"no model at {model}", "a folder, a run folder, a Hugging Face id (owner/name) or demo.",
                            "Check --model.")
     return _checked(_from_hub(model), model)
-
-
-def require_processor(folder: Path) -> None:
-    """`UsageError` for a model folder without a processor, before hours are spent on what it should read."""
-    if not any((folder / name).is_file() for name in PROCESSORS):
-        raise UsageError(f"{folder}: no processor beside the model", f"one of {', '.join(PROCESSORS)}",
-                         "Copy the processor's files of the original model into the folder.")
 
 
 def _refuse_unfinished(folder: Path, name: str) -> None:

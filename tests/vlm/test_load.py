@@ -15,7 +15,6 @@ from tiny_models import FAMILIES
 
 from strive.configs.errors import MissingError, UsageError
 from strive.stages.vlm import load_policy, model_identity, resolve_model
-from strive.stages.vlm.resolve import PROCESSORS, require_processor
 
 
 def load(model: Path | str, **options: object) -> object:
@@ -220,12 +219,3 @@ def test_asking_for_an_identity_loads_no_torch(folder: Path) -> None:
     code = ("import sys; from strive.stages.vlm import model_identity; "
             f"model_identity({str(folder)!r}); sys.exit('torch' in sys.modules)")
     assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
-
-
-def test_a_folder_without_a_processor_is_refused_before_any_work(folder: Path) -> None:
-    require_processor(folder)
-    for name in PROCESSORS:
-        (folder / name).unlink(missing_ok=True)
-    with pytest.raises(UsageError, match="no processor") as error:
-        require_processor(folder)
-    assert error.value.code == 2
