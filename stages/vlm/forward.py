@@ -26,7 +26,7 @@ def prompt_hidden(core: Any, adapter: Any, batch: PromptBatch, features: VisionF
     inputs = {"inputs_embeds": embeds}
     if features is not None:
         inputs = adapter.language_inputs(embeds, batch.visual_index, features)
-    return run(core, inputs, batch.position_ids, None, cache)
+    return run(core, adapter, inputs, batch.position_ids, None, cache)
 
 
 def prefill(core: Any, adapter: Any, batch: PromptBatch,
@@ -37,7 +37,7 @@ def prefill(core: Any, adapter: Any, batch: PromptBatch,
     return hidden[torch.arange(len(hidden), device=hidden.device), batch.last], cache
 
 
-def continue_hidden(core: Any, ids: Tensor, positions: Tensor, valid: Tensor | None, cache: DynamicCache) -> Tensor:
+def continue_hidden(core: Any, adapter: Any, ids: Tensor, positions: Tensor, valid: Tensor | None, cache: DynamicCache) -> Tensor:
     """Hidden states [R, Q, D] of tokens `ids` int64 [R, Q] that follow what `cache` holds.
 
     `positions` int64 [R, Q] go to every axis (completions are text). `valid` bool [R, cached + Q] or None.
@@ -45,13 +45,13 @@ def continue_hidden(core: Any, ids: Tensor, positions: Tensor, valid: Tensor | N
     embeds = core.get_input_embeddings()(ids)
     keys = cache.get_seq_length() + ids.shape[1]
     mask = continuation_mask(valid, ids.shape[1], keys, ids.device)
-    return run(core, {"inputs_embeds": embeds}, positions.unsqueeze(0).expand(3, -1, -1), mask, cache)
+    axes = positions.unsqueeze(0).expand(adapter.axes, -1, -1)
+    return run(core, adapter, {"inputs_embeds": embeds}, axes, mask, cache)
 
 
-def run(core: Any, inputs: dict[str, Any], position_ids: Tensor, mask: Tensor | None,
+def run(core: Any, adapter: Any, inputs: dict[str, Any], position_ids: Tensor, mask: Tensor | None,
         cache: DynamicCache | None) -> Tensor:
     """Call the language model with explicit positions: hidden states [B, Q, D]; without a mask it is plain causal."""
-    out = core.model.language_model(position_ids=position_ids, attention_mask=mask, past_key_values=cache,
-                                    use_cache=cache is not None, **inputs)
-    hidden: Tensor = out.last_hidden_state
+    hidden: Tensor = adapter.decode(core, inputs, position_ids, attention_mask=mask, past_key_values=cache,
+                                    use_cache=cache is not None)
     return hidden

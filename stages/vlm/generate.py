@@ -76,7 +76,7 @@ def _decode(policy: Any, hidden: Tensor, cache: DynamicCache, start: Tensor, val
             rows, ids = rows[live], ids[live]
             cache.batch_select_indices(live)
         seen = valid[rows, :cache.get_seq_length() + 1] if valid is not None else None
-        hidden = continue_hidden(policy.core, ids.unsqueeze(1), (start[rows] + step).unsqueeze(1), seen, cache)[:, -1]
+        hidden = continue_hidden(policy.core, policy.adapter, ids.unsqueeze(1), (start[rows] + step).unsqueeze(1), seen, cache)[:, -1]
     return drawn
 
 

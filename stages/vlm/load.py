@@ -37,7 +37,7 @@ def load_policy(model: str, *, device: str = "auto", dtype: str = "auto", max_pi
     core.to(place)
     core.eval()  # no dropout: rollout and training log-probs are the same function
     adapter.prepare(core)
-    trained = _prepare_training(core, trainable, freeze_vision, lora_rank, seed)
+    trained = _prepare_training(core, adapter, trainable, freeze_vision, lora_rank, seed)
     return Policy(trained, processor, adapter, model_identity(model), freeze_vision or not trainable or lora_rank > 0)
 
 
@@ -117,10 +117,10 @@ def _processor(folder: Path) -> Any:
     return processor
 
 
-def _prepare_training(core: Any, trainable: bool, freeze_vision: bool, lora_rank: int, seed: int) -> Any:
+def _prepare_training(core: Any, adapter: Any, trainable: bool, freeze_vision: bool, lora_rank: int, seed: int) -> Any:
     core.requires_grad_(trainable)
     if freeze_vision:
-        core.model.visual.requires_grad_(False)
+        adapter.tower(core).requires_grad_(False)
     return _with_lora(core, lora_rank, seed) if trainable and lora_rank > 0 else core
 
 

@@ -52,7 +52,7 @@ def shared_hidden(core: Any, adapter: Any, batch: PromptBatch, features: VisionF
     if batch.valid is not None:
         valid = torch.cat([batch.valid[owner], batch.valid.new_ones(len(owner), steps)], dim=1)
     positions = batch.next_positions[owner].unsqueeze(1) + torch.arange(steps, device=ids.device)
-    rest = continue_hidden(core, ids[:, :-1], positions, valid, shared_cache(prefix, owner))
+    rest = continue_hidden(core, adapter, ids[:, :-1], positions, valid, shared_cache(prefix, owner))
     return torch.cat([first, rest], dim=1)
 
 

@@ -13,8 +13,6 @@ from strive.stages.vlm import logprobs as scoring
 from strive.stages.vlm.interface import Completion, Sampling, TokenLogprobs, ViewInputs, VisionFeatures
 from strive.stages.vlm.save import save_policy
 
-VISUAL_TOKENS = ("<|vision_start|>", "<|vision_end|>", "<|vision_pad|>", "<|image_pad|>", "<|video_pad|>")
-
 
 class Policy:
     """A model, its processor and its family's adapter on one device; made by `load_policy`.
@@ -34,7 +32,7 @@ class Policy:
         self.eos_ids = _end_ids(self.core, self.tokenizer)
         pad = self.tokenizer.pad_token_id
         self.pad_id: int = int(pad) if pad is not None else self.eos_ids[0]
-        self.suppressed_ids = _suppressed(self.core.config, self.tokenizer).to(self.device)
+        self.suppressed_ids = _suppressed(self.core.config, self.tokenizer, adapter.visual_tokens).to(self.device)
         self.encoder_calls = 0
 
     def encode_view(self, clips: Sequence[np.ndarray], times: np.ndarray, text: str) -> ViewInputs:
@@ -52,14 +50,12 @@ class Policy:
 
         What it returns can be handed to `generate` and `logprobs`, so that a step encodes each view once.
         """
-        seen = [view for view in views if view.pixel_values is not None and view.grid_thw is not None]
+        seen = [view for view in views if view.pixel_values is not None]
         if not seen:
             return [None] * len(views)
         self.encoder_calls += len(seen)
-        pixels = torch.cat([view.pixel_values for view in seen if view.pixel_values is not None])
-        grids = torch.cat([view.grid_thw for view in seen if view.grid_thw is not None])
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.freeze_vision):
-            found = iter(self.adapter.encode_vision(self.core, pixels, grids, [view.visual_tokens for view in seen]))
+            found = iter(self.adapter.encode_views(self.core, seen))
         return [next(found) if view.pixel_values is not None else None for view in views]
 
     @torch.no_grad()
@@ -101,9 +97,7 @@ def _end_ids(core: Any, tokenizer: Any) -> tuple[int, ...]:
     return tuple(sorted({int(token) for token in [*listed, tokenizer.eos_token_id] if token is not None}))
 
 
-def _suppressed(config: Any, tokenizer: Any) -> Tensor:
-    named = {tokenizer.convert_tokens_to_ids(token) for token in VISUAL_TOKENS if token in tokenizer.get_vocab()}
-    configured = {config.image_token_id, config.video_token_id, config.vision_start_token_id,
-                  config.vision_end_token_id}
+def _suppressed(config: Any, tokenizer: Any, visual_tokens: Sequence[str]) -> Tensor:
+    named = {tokenizer.convert_tokens_to_ids(token) for token in visual_tokens if token in tokenizer.get_vocab()}
     unused = range(len(tokenizer), config.get_text_config().vocab_size)
-    return torch.tensor(sorted(named | configured | set(unused)), dtype=torch.int64)
+    return torch.tensor(sorted(named | set(unused)), dtype=torch.int64)

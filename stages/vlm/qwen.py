@@ -16,6 +16,7 @@ from strive.stages.vlm.sizing import fill_patches, patch_times, resize_frames, t
 from strive.stages.vlm.vision_attention import batch_segments
 
 VIDEO = 2  # the token type of video placeholders
+VISUAL_TOKENS = ("<|vision_start|>", "<|vision_end|>", "<|vision_pad|>", "<|image_pad|>", "<|video_pad|>")
 
 
 class QwenAdapter(ABC):
@@ -23,6 +24,8 @@ class QwenAdapter(ABC):
 
     A family says how times reach the model: `blocks` (rotary positions) and `visual_text` (prompt).
     """
+
+    axes = 3  # temporal, height, width
 
     def __init__(self, processor: Any, config: Any, max_pixels: int, min_pixels: int) -> None:
         self.processor, self.config = processor, config
@@ -38,6 +41,8 @@ class QwenAdapter(ABC):
         self.video_token: str = token(config.video_token_id)
         self.start_token: str = token(config.vision_start_token_id)
         self.end_token: str = token(config.vision_end_token_id)
+        named = (getattr(config, f"{name}_token_id", None) for name in ("image", "video", "vision_start", "vision_end"))
+        self.visual_tokens = tuple({*VISUAL_TOKENS, *(token(ident) for ident in named if ident is not None)})
         self.control_tokens = tuple(str(entry) for entry in processor.tokenizer.added_tokens_decoder.values()
                                     if entry.special)
 
@@ -110,6 +115,23 @@ class QwenAdapter(ABC):
     def prepare(self, core: Any) -> None:
         """Once after loading: faster arithmetic with the same result."""
         batch_segments(core.model.visual)
+
+    def tower(self, core: Any) -> Any:
+        """The module whose weights `freeze_vision` keeps."""
+        return core.model.visual
+
+    def decode(self, core: Any, inputs: dict[str, Any], position_ids: Tensor, **options: Any) -> Tensor:
+        """Hidden states [B, Q, D] of the language model; `position_ids` int64 [axes, B, Q], `options` reach attention.
+        """
+        out = core.model.language_model(position_ids=position_ids, **inputs, **options)
+        hidden: Tensor = out.last_hidden_state
+        return hidden
+
+    def encode_views(self, core: Any, views: Sequence[ViewInputs]) -> list[VisionFeatures]:
+        """The features of each view, all through the tower together; every view has pixels."""
+        pixels = torch.cat([view.pixel_values for view in views if view.pixel_values is not None])
+        grids = torch.cat([view.grid_thw for view in views if view.grid_thw is not None])
+        return self.encode_vision(core, pixels, grids, [view.visual_tokens for view in views])
 
     @abstractmethod
     def tower_inputs(self, grids: Tensor, device: torch.device) -> dict[str, Any]:

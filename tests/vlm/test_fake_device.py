@@ -103,7 +103,7 @@ def run_language(core: Any, adapter: Qwen25VL, features: VisionFeatures, padded:
         sampled, logprobs = draw(core.lm_head(last[rows]), torch.rand(6, device="cuda"), Sampling(8, top_p=0.9),
                                  torch.arange(5, device="cuda"))
         valid = torch.ones(6, length + 1, dtype=torch.bool, device="cuda") if padded else None
-        step = continue_hidden(core, sampled[:, None], batch.next_positions[rows][:, None], valid, cache)
+        step = continue_hidden(core, adapter, sampled[:, None], batch.next_positions[rows][:, None], valid, cache)
     completions = torch.ones(6, 8, dtype=torch.int64, device="cuda")
     hidden = shared_hidden(core, adapter, batch, features, rows, completions)
     scored, entropy = token_logprobs(core.lm_head, hidden.flatten(0, 1), completions.flatten(), 1.0)
