@@ -40,15 +40,3 @@ def collate(views: Sequence[ViewInputs], pad_id: int, device: torch.device) -> P
         torch.tensor([view.next_position for view in views]).to(device),
         torch.nonzero(visual.flatten()).flatten().to(device),
     )
-
-
-def continuation_mask(valid: Tensor | None, queries: int, keys: int, device: torch.device) -> Tensor | None:
-    """bool [B or 1, 1, queries, keys], True = attends, for queries that are the last `queries` of `keys`.
-
-    `valid` bool [B, keys] marks what is not padding (None: all). None where no mask is needed.
-    """
-    if queries == 1:
-        return valid[:, None, None] if valid is not None else None
-    rows = torch.arange(keys - queries, keys, device=device).unsqueeze(1)
-    causal = (torch.arange(keys, device=device) <= rows)[None, None]
-    return causal if valid is None else causal & valid[:, None, None]

@@ -1,4 +1,4 @@
-"""One pass of the language model over a prompt, with its cache, from embeddings that carry the vision features."""
+"""The language model over prompts and over what follows them, from embeddings that carry the vision features."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import DynamicCache
 
-from strive.stages.vlm.batch import PromptBatch, continuation_mask
+from strive.stages.vlm.attention import Continuation
+from strive.stages.vlm.batch import PromptBatch
 from strive.stages.vlm.interface import VisionFeatures
 
 
@@ -26,32 +27,18 @@ def prompt_hidden(core: Any, adapter: Any, batch: PromptBatch, features: VisionF
     inputs = {"inputs_embeds": embeds}
     if features is not None:
         inputs = adapter.language_inputs(embeds, batch.visual_index, features)
-    return run(core, adapter, inputs, batch.position_ids, None, cache)
+    hidden: Tensor = adapter.decode(core, inputs, batch.position_ids, attention_mask=None, past_key_values=cache,
+                                    use_cache=cache is not None)
+    return hidden
 
 
-def prefill(core: Any, adapter: Any, batch: PromptBatch,
-            features: VisionFeatures | None) -> tuple[Tensor, DynamicCache]:
-    """The hidden state after each prompt [B, D], from which its first token is predicted, and the filled cache."""
-    cache = DynamicCache()
-    hidden = prompt_hidden(core, adapter, batch, features, cache)
-    return hidden[torch.arange(len(hidden), device=hidden.device), batch.last], cache
+def continued_hidden(core: Any, adapter: Any, ids: Tensor, positions: Tensor, prefix: Continuation) -> Tensor:
+    """Hidden states [B, N, D] of tokens `ids` int64 [B, N] that attend as `prefix` says.
 
-
-def continue_hidden(core: Any, adapter: Any, ids: Tensor, positions: Tensor, valid: Tensor | None, cache: DynamicCache) -> Tensor:
-    """Hidden states [R, Q, D] of tokens `ids` int64 [R, Q] that follow what `cache` holds.
-
-    `positions` int64 [R, Q] go to every axis (completions are text). `valid` bool [R, cached + Q] or None.
+    `positions` int64 [B, N] go to every axis: completions are text.
     """
     embeds = core.get_input_embeddings()(ids)
-    keys = cache.get_seq_length() + ids.shape[1]
-    mask = continuation_mask(valid, ids.shape[1], keys, ids.device)
     axes = positions.unsqueeze(0).expand(adapter.axes, -1, -1)
-    return run(core, adapter, {"inputs_embeds": embeds}, axes, mask, cache)
-
-
-def run(core: Any, adapter: Any, inputs: dict[str, Any], position_ids: Tensor, mask: Tensor | None,
-        cache: DynamicCache | None) -> Tensor:
-    """Call the language model with explicit positions: hidden states [B, Q, D]; without a mask it is plain causal."""
-    hidden: Tensor = adapter.decode(core, inputs, position_ids, attention_mask=mask, past_key_values=cache,
-                                    use_cache=cache is not None)
+    hidden: Tensor = adapter.decode(core, {"inputs_embeds": embeds}, axes, attention_mask=None, past_key_values=None,
+                                    use_cache=False, prefix=prefix)
     return hidden

@@ -1,4 +1,4 @@
-"""Rollout: each view is prefilled once, its completions decode together on copies of its cache, ended rows leave."""
+"""Rollout: all rows of a prompt decode on its one prefix; rows that have ended leave the batch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,18 +6,20 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers.cache_utils import DynamicCache
 
-from strive.stages.vlm.batch import collate
-from strive.stages.vlm.forward import continue_hidden, joined, prefill
-from strive.stages.vlm.interface import Completion, Sampling, ViewInputs, VisionFeatures
-from strive.stages.vlm.kv_cache import decode_cache
+from strive.stages.vlm.decoding import Decoding
+from strive.stages.vlm.forward import continued_hidden
+from strive.stages.vlm.interface import Completion, Sampling
+from strive.stages.vlm.prefix import Prefix
 from strive.stages.vlm.sampling import draw, row_noise
+
+STOP_WINDOW = 32
+"""Newest tokens in which a stop text is looked for."""
 
 
 @dataclass
 class Drawn:
-    """Everything sampled so far, for all rows: ids int64 [R, T], logprobs float32 [R, T], lengths int64 [R], ended."""
+    """All rows, prompt by prompt: ids int64 [R, T], logprobs float32 [R, T], lengths int64 [R], ended bool [R]."""
 
     ids: Tensor
     logprobs: Tensor
@@ -34,50 +36,62 @@ class Drawn:
     def add(self, rows: Tensor, step: int, ids: Tensor, logprobs: Tensor, end_ids: Tensor) -> None:
         """Record one token for each of `rows`; rows that had ended keep what they have."""
         live = ~self.ended[rows]
-        self.ids[rows, step], self.logprobs[rows, step] = ids, logprobs
-        self.lengths[rows] += live
+        self.ids[rows[live], step], self.logprobs[rows[live], step] = ids[live], logprobs[live]
+        self.lengths[rows[live]] += 1
         self.ended[rows] |= torch.isin(ids, end_ids)
 
 
 @torch.no_grad()
-def generate(policy: Any, views: Sequence[ViewInputs], n: int, sampling: Sampling, generator: torch.Generator | None,
-             features: Sequence[VisionFeatures]) -> list[list[Completion]]:
-    """`n` completions of each view, [view][n]; `features` of the views that have a video, in order."""
-    batch = collate(views, policy.pad_id, policy.device)
-    hidden, prefix = prefill(policy.core, policy.adapter, batch, joined(features))
-    rows = torch.arange(len(views), device=policy.device).repeat_interleave(n)
+def generate(policy: Any, prefix: Prefix, n: int, sampling: Sampling, seeds: Sequence[int]) -> list[list[Completion]]:
+    """`n` completions of each prompt, [prompt][n]; row (prompt i, completion j) draws from `seeds[i · n + j]` alone."""
+    device, count = policy.device, len(prefix.lengths)
     noise = None
     if sampling.temperature > 0:
-        noise = row_noise(len(rows), sampling.max_new_tokens, generator)
-        noise = noise.float().to(policy.device) if policy.device.type == "mps" else noise.to(policy.device)
-    valid = None
-    if batch.valid is not None:
-        valid = torch.cat([batch.valid[rows], batch.valid.new_ones(len(rows), sampling.max_new_tokens)], dim=1)
-    cache = decode_cache(prefix, rows, sampling.max_new_tokens - 1)
-    drawn = _decode(policy, hidden[rows], cache, batch.next_positions[rows], valid, noise, sampling)
+        noise = row_noise(seeds, sampling.max_new_tokens)
+        noise = noise.float().to(device) if device.type == "mps" else noise.to(device)
+    drawn = Drawn.empty(count * n, sampling.max_new_tokens, device)
+    _decode(policy, prefix, torch.arange(count * n, device=device).view(count, n), drawn, noise, sampling)
     flat = _completions(policy, drawn)
     return [flat[start:start + n] for start in range(0, len(flat), n)]
 
 
-def _decode(policy: Any, hidden: Tensor, cache: DynamicCache, start: Tensor, valid: Tensor | None,
-            noise: Tensor | None, sampling: Sampling) -> Drawn:
-    """Sample until every row has ended or the limit is reached. `start` int64 [R]: position of the first token."""
-    drawn = Drawn.empty(len(hidden), sampling.max_new_tokens, hidden.device)
-    end_ids = torch.tensor(policy.eos_ids, device=hidden.device)
-    rows = torch.arange(len(hidden), device=hidden.device)
+def _decode(policy: Any, prefix: Prefix, slots: Tensor, drawn: Drawn, noise: Tensor | None, sampling: Sampling) -> None:
+    """Sample until every row has ended or the limit is reached. `slots` int64 [B, n]: the row that sits there."""
+    state, ends = Decoding(prefix, slots.shape[1], sampling.max_new_tokens - 1), policy.end_ids
+    held_back = torch.cat([policy.suppressed_ids, ends])
+    start = prefix.next_positions
+    hidden = prefix.last.unsqueeze(1).expand(-1, slots.shape[1], -1)
     for step in range(sampling.max_new_tokens):
-        logits = policy.core.lm_head(hidden)
-        ids, logprobs = draw(logits, noise[rows, step] if noise is not None else None, sampling, policy.suppressed_ids)
-        drawn.add(rows, step, ids, logprobs, end_ids)
-        live = torch.nonzero(~drawn.ended[rows]).flatten()
-        if len(live) == 0 or step + 1 == sampling.max_new_tokens:
-            break
-        if len(live) <= len(rows) // 2:  # copying the cache pays once half of the rows have ended
-            rows, ids = rows[live], ids[live]
-            cache.batch_select_indices(live)
-        seen = valid[rows, :cache.get_seq_length() + 1] if valid is not None else None
-        hidden = continue_hidden(policy.core, policy.adapter, ids.unsqueeze(1), (start[rows] + step).unsqueeze(1), seen, cache)[:, -1]
-    return drawn
+        rows = slots.flatten()
+        logits = policy.core.lm_head(hidden.flatten(0, 1))
+        never = held_back if step < sampling.min_new_tokens else policy.suppressed_ids
+        ids, logprobs = draw(logits, noise[rows, step] if noise is not None else None, sampling, never)
+        drawn.add(rows, step, ids, logprobs, ends)
+        if sampling.stop:
+            _stop(policy, drawn, rows, sampling.stop)
+        live = ~drawn.ended[slots]
+        most = int(live.sum(1).max())
+        if most == 0 or step + 1 == sampling.max_new_tokens:
+            return
+        ids = ids.view(slots.shape)
+        if int(live.any(1).sum()) * most <= slots.numel() // 2:  # copying pays once half of the rows are gone
+            prompts = torch.nonzero(live.any(1)).flatten()
+            kept = live[prompts].int().argsort(dim=1, descending=True, stable=True)[:, :most]
+            state.keep(prompts, kept)
+            slots, ids, start = (x[prompts].gather(1, kept) if x.dim() > 1 else x[prompts] for x in (slots, ids, start))
+        at = (start + step).unsqueeze(1).expand(slots.shape)
+        hidden = continued_hidden(policy.core, policy.adapter, ids, at, state)
+        state.length += 1
+
+
+def _stop(policy: Any, drawn: Drawn, rows: Tensor, texts: Sequence[str]) -> None:
+    """End the rows whose newest tokens hold one of `texts`."""
+    for row in rows.tolist():
+        if not bool(drawn.ended[row]):
+            length = int(drawn.lengths[row])
+            tail = policy.tokenizer.decode(drawn.ids[row, max(0, length - STOP_WINDOW):length].tolist())
+            if any(text in tail for text in texts):
+                drawn.ended[row] = True
 
 
 def _completions(policy: Any, drawn: Drawn) -> list[Completion]:

@@ -44,11 +44,18 @@ class VisionFeatures:
 
 @dataclass(frozen=True)
 class Sampling:
-    """How completions are drawn: `temperature` 0 is greedy; `top_p` in (0, 1]."""
+    """How completions are drawn.
+
+    temperature 0 is greedy. top_p in (0, 1]. top_k 0: all tokens. min_new_tokens: no end token before. stop: texts that
+    end a completion and stay in it.
+    """
 
     max_new_tokens: int
     temperature: float = 1.0
     top_p: float = 1.0
+    top_k: int = 0
+    min_new_tokens: int = 0
+    stop: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +63,7 @@ class Completion:
     """One sampled reply, on the CPU.
 
     ids       int64 [C], the end token included when `finished`
-    logprobs  float32 [C] of softmax(logits / temperature) before top-p and suppression (greedy: temperature 1)
+    logprobs  float32 [C] of softmax(logits / temperature) before top-p, top-k and suppression (greedy: temperature 1)
     finished  False when `max_new_tokens` cut it off
     text      without special tokens
     """

@@ -1,5 +1,7 @@
 """Drawing the next token of many rows at once, each row from its own stream of random numbers."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -8,14 +10,16 @@ from strive.stages.vlm.interface import Sampling
 NEARLY_ONE = 1 - 1e-12
 
 
-def row_noise(rows: int, steps: int, generator: torch.Generator | None) -> Tensor:
-    """Uniform numbers float64 [rows, steps] in [0, 1) on the CPU; row r's come from a generator seeded for it alone.
-
-    The seeds are drawn from `generator` in row order, so that a batch split in two draws what the whole would have.
-    """
+def row_seeds(generator: torch.Generator | None, rows: int) -> list[int]:
+    """A seed for each row, drawn in row order: a batch split in two draws what the whole would have."""
     device = generator.device if generator is not None else torch.device("cpu")
-    seeds = torch.randint(2**62, (rows,), generator=generator, device=device, dtype=torch.int64).tolist()
-    noise = torch.empty((rows, steps), dtype=torch.float64)
+    seeds: list[int] = torch.randint(2**62, (rows,), generator=generator, device=device, dtype=torch.int64).tolist()
+    return seeds
+
+
+def row_noise(seeds: Sequence[int], steps: int) -> Tensor:
+    """Uniform numbers float64 [rows, steps] in [0, 1) on the CPU; row r's come from a generator seeded for it alone."""
+    noise = torch.empty((len(seeds), steps), dtype=torch.float64)
     for row, seed in enumerate(seeds):
         torch.rand(steps, generator=torch.Generator().manual_seed(seed), dtype=torch.float64, out=noise[row])
     return noise
@@ -24,7 +28,7 @@ def row_noise(rows: int, steps: int, generator: torch.Generator | None) -> Tenso
 def draw(logits: Tensor, noise: Tensor | None, sampling: Sampling, suppressed: Tensor) -> tuple[Tensor, Tensor]:
     """Next tokens int64 [R] and their log-probs float32 [R] from logits [R, V]; `noise` [R] is unused when greedy.
 
-    Log-probs are of softmax(logits / temperature) before top-p and suppression. The draw inverts the cumulative
+    Log-probs are of softmax(logits / temperature) before top-k, top-p and suppression. The draw inverts the cumulative
     distribution at `noise`: the first token whose cumulated mass exceeds it.
     """
     scaled = logits.float() / (sampling.temperature or 1.0)
@@ -33,8 +37,16 @@ def draw(logits: Tensor, noise: Tensor | None, sampling: Sampling, suppressed: T
     if sampling.temperature == 0 or noise is None:
         chosen = allowed.argmax(-1)
     else:
-        chosen = _invert(_nucleus(allowed.softmax(-1), sampling.top_p), noise)
+        chosen = _invert(_nucleus(_likeliest(allowed, sampling.top_k).softmax(-1), sampling.top_p), noise)
     return chosen, log_probs.gather(-1, chosen.unsqueeze(-1)).squeeze(-1)
+
+
+def _likeliest(logits: Tensor, top_k: int) -> Tensor:
+    """-inf for all but the `top_k` largest of each row; ties with the last of them stay."""
+    if not 0 < top_k < logits.shape[-1]:
+        return logits
+    last = logits.topk(top_k, dim=-1).values[..., -1:]
+    return logits.masked_fill(logits < last, float("-inf"))
 
 
 def _nucleus(probs: Tensor, top_p: float) -> Tensor:

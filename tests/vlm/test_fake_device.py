@@ -8,10 +8,12 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
 from strive.stages.vlm import Policy, Sampling, VisionFeatures
+from strive.stages.vlm.attention import use_shared_attention
 from strive.stages.vlm.batch import PromptBatch
-from strive.stages.vlm.forward import continue_hidden, joined, prefill
-from strive.stages.vlm.kv_cache import decode_cache
-from strive.stages.vlm.logprobs import shared_hidden
+from strive.stages.vlm.decoding import Decoding
+from strive.stages.vlm.forward import continued_hidden, joined
+from strive.stages.vlm.packed import Packed, PackedAttention
+from strive.stages.vlm.prefix import prefill
 from strive.stages.vlm.qwen2_5_vl import Qwen25VL
 from strive.stages.vlm.sampling import draw
 from strive.stages.vlm.token_probs import token_logprobs
@@ -96,19 +98,23 @@ def run_language(core: Any, adapter: Qwen25VL, features: VisionFeatures, padded:
                         torch.ones(2, length, dtype=torch.bool, device="cuda") if padded else None,
                         torch.ones(2, dtype=torch.int64, device="cuda"),
                         torch.arange(len(features.tokens), device="cuda"))
-    rows = torch.arange(2, device="cuda").repeat_interleave(3)
+    use_shared_attention(core.model.language_model, "sdpa")
     with torch.no_grad():
-        last, prefix = prefill(core, adapter, batch, features)
-        cache = decode_cache(prefix, rows, 7)
-        sampled, logprobs = draw(core.lm_head(last[rows]), torch.rand(6, device="cuda"), Sampling(8, top_p=0.9),
-                                 torch.arange(5, device="cuda"))
-        valid = torch.ones(6, length + 1, dtype=torch.bool, device="cuda") if padded else None
-        step = continue_hidden(core, adapter, sampled[:, None], batch.next_positions[rows][:, None], valid, cache)
-    completions = torch.ones(6, 8, dtype=torch.int64, device="cuda")
-    hidden = shared_hidden(core, adapter, batch, features, rows, completions)
-    scored, entropy = token_logprobs(core.lm_head, hidden.flatten(0, 1), completions.flatten(), 1.0)
-    for tensor, shape in ((step, (6, 1, 2048)), (hidden, (6, 8, 2048)), (logprobs, (6,)), (scored, (48,)),
-                          (entropy, (48,))):
+        read = prefill(core, adapter, batch, features, [length, length])
+        state, waiting = Decoding(read, 3, 7), read.last.unsqueeze(1).expand(-1, 3, -1)
+        sampled, logprobs = draw(core.lm_head(waiting.flatten(0, 1)), torch.rand(6, device="cuda"),
+                                 Sampling(8, top_p=0.9, top_k=20), torch.arange(5, device="cuda"))
+        at = batch.next_positions.unsqueeze(1).expand(2, 3)
+        step = continued_hidden(core, adapter, sampled.view(2, 3), at, state)
+    ids = torch.ones(2, 21, dtype=torch.int64, device="cuda")  # three completions of 8 tokens a prompt
+    packed = Packed(ids, ids, ids, ((0, 21),), torch.arange(44, device="cuda"))
+    read = prefill(core, adapter, batch, features, [length, length])
+    leaves = read.detached()
+    hidden = continued_hidden(core, adapter, packed.ids, packed.positions, PackedAttention(leaves, packed))
+    states = torch.cat([leaves.last, hidden.flatten(0, 1)])[packed.places]
+    scored, entropy = token_logprobs(core.lm_head, states, packed.places, 1.0)
+    for tensor, shape in ((step, (2, 3, 2048)), (hidden, (2, 21, 2048)), (logprobs, (6,)), (scored, (44,)),
+                          (entropy, (44,))):
         assert tensor.device.type == "cuda" and tuple(tensor.shape) == shape
     assert scored.requires_grad and scored.dtype == torch.float32 and step.dtype == torch.bfloat16
 

@@ -3,7 +3,7 @@
 import torch
 
 from strive.stages.vlm import Sampling
-from strive.stages.vlm.sampling import draw, row_noise
+from strive.stages.vlm.sampling import draw, row_noise, row_seeds
 
 NOTHING = torch.empty(0, dtype=torch.int64)
 
@@ -44,7 +44,17 @@ def test_noise_at_its_ends_draws_possible_tokens_only() -> None:
 
 
 def test_rows_of_a_split_batch_draw_what_the_whole_batch_draws() -> None:
-    whole = row_noise(6, 5, torch.Generator().manual_seed(3))
+    whole = row_noise(row_seeds(torch.Generator().manual_seed(3), 6), 5)
     generator = torch.Generator().manual_seed(3)
-    assert torch.equal(whole, torch.cat([row_noise(2, 5, generator), row_noise(4, 5, generator)]))
+    parts = [row_noise(row_seeds(generator, rows), 5) for rows in (2, 4)]
+    assert torch.equal(whole, torch.cat(parts))
     assert len(whole.unique()) == whole.numel(), "every row has a stream of its own"
+
+
+def test_top_k_keeps_the_k_likeliest_and_none_else() -> None:
+    logits = torch.tensor([[0.0, 3.0, 1.0, 2.0]]).expand(400, -1)
+    noise = torch.rand(400, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    for k, expected in ((1, {1}), (2, {1, 3}), (3, {1, 2, 3}), (0, {0, 1, 2, 3}), (9, {0, 1, 2, 3})):
+        ids, logprobs = draw(logits, noise, Sampling(1, top_k=k), NOTHING)
+        assert set(ids.tolist()) == expected
+        assert torch.allclose(logprobs, logits[0].log_softmax(-1)[ids]), "of the whole distribution"
