@@ -1,7 +1,8 @@
 """Turns the rewards of a batch into advantages: a baseline and a scale per group, found by id and never by shape.
 
 Formulas: joint normalisation of STRIVE (arXiv 2604.01824), A = (R - mean(R)) / (std(R) + eps) over all V x G rollouts
-of a question; V = 1 is GRPO (arXiv 2402.03300, eq. 3); scale `none` is Dr. GRPO (arXiv 2503.20783).
+of a question; V = 1 is GRPO (arXiv 2402.03300, eq. 3); scale `none` is Dr. GRPO (arXiv 2503.20783); baseline
+`leave_one_out` is RLOO (arXiv 2402.14740), which takes the mean of the others off and, as published, does not scale.
 """
 
 from collections.abc import Callable, Hashable, Sequence
@@ -20,6 +21,8 @@ class AdvantageConfig(Protocol):
     @property
     def advantage_scope(self) -> str: ...
     @property
+    def advantage_baseline(self) -> str: ...
+    @property
     def advantage_scale(self) -> str: ...
     @property
     def advantage_eps(self) -> float: ...
@@ -34,7 +37,8 @@ class Advantages:
     """One advantage a row, and which rows count in the loss's denominator.
 
     values: float64 [R]; exactly 0 where rewards are equal or where a row has no finite reward.
-    counted: bool [R]; False for rows without a finite reward, and, under `zero_std: drop`, in equal-reward groups.
+    counted: bool [R]; False for rows without a finite reward, and, under `zero_std: drop` and
+    `resample` (where the loop has put other questions in their place, as far as it could), in equal-reward groups.
     stats: the metrics `frac_zero_std`, `frac_zero_std_accuracy`, `frac_zero_std_per_variant`, `adv_var_within`,
     `adv_var_between`, `reward_var_within`, `reward_var_between`, `bad_rewards`.
     """
@@ -55,6 +59,10 @@ def per_variant(groups: np.ndarray, cells: np.ndarray) -> np.ndarray:
 
 
 SCOPES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {"joint": joint, "per_variant": per_variant}
+BASELINES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "mean": lambda rewards: np.full(len(rewards), rewards.mean()),
+    "leave_one_out": lambda rewards: (rewards.sum() - rewards) / (len(rewards) - 1),
+}
 SCALES: dict[str, Callable[[np.ndarray, AdvantageConfig], float]] = {
     "group": lambda rewards, config: float(rewards.std(ddof=config.advantage_ddof)) + config.advantage_eps,
     "none": lambda rewards, config: 1.0,
@@ -82,21 +90,36 @@ def compute(
     for rows in members(parts, scored):
         values[rows] = normalise(raw[rows], config)
         flat[rows] = is_flat(raw[rows])
-    counted = scored & ~flat if config.zero_std == "drop" else scored
+    counted = scored if config.zero_std == "keep" else scored & ~flat
     hits = raw if accuracy is None else np.where(scored, np.asarray(accuracy, dtype=np.float64), np.nan)
     return Advantages(values, counted, _stats(raw, hits, values, groups, cells, scored))
 
 
 def normalise(rewards: np.ndarray, config: AdvantageConfig) -> np.ndarray:
-    """(r - mean) / scale of one group's finite rewards [n]; exactly 0 when they are equal or fewer than two."""
+    """(r - baseline) / scale of one group's finite rewards [n]; exactly 0 when they are equal or fewer than two.
+
+    Both baselines give a sum of 0: r_i - mean of the others = n / (n - 1) * (r_i - mean).
+    """
     if is_flat(rewards):
         return np.zeros(len(rewards))
-    return (rewards - rewards.mean()) / SCALES[config.advantage_scale](rewards, config)
+    gain = rewards - BASELINES[config.advantage_baseline](rewards)
+    return gain / SCALES[config.advantage_scale](rewards, config)
 
 
 def is_flat(rewards: np.ndarray) -> bool:
     """True when there is nothing to compare: fewer than two rewards, or all equal."""
     return len(rewards) < 2 or float(rewards.max() - rewards.min()) <= EQUAL
+
+
+def is_informative(rewards: Sequence[float] | np.ndarray, variant_ids: Sequence[Hashable] | None = None) -> bool:
+    """True when a group's rewards [n] give any gradient; `zero_std: resample` replaces the questions where not.
+
+    Rewards that are not finite are left out. `variant_ids` [n]: given under `advantage_scope: per_variant`, where one
+    variant has to differ in itself.
+    """
+    raw = np.asarray(rewards, dtype=np.float64)
+    parts = np.zeros(len(raw), dtype=np.int64) if variant_ids is None else numbered(list(variant_ids))
+    return any(not is_flat(raw[rows]) for rows in members(parts, np.isfinite(raw)))
 
 
 def decompose(values: np.ndarray, variants: np.ndarray) -> tuple[float, float]:

@@ -1,9 +1,9 @@
-"""The names that `train.loss` may have, checked before anything heavy loads; `losses.py` has the losses."""
+"""The names that `train.loss` may have, checked before anything heavy loads; `objectives.py` has the losses."""
 
 from strive.configs.errors import UsageError
 from strive.configs.load import nearest
 
-LOSS_NAMES = ("dapo", "grpo")
+LOSS_NAMES = ("dapo", "grpo", "dr_grpo", "bnpo", "gspo", "cispo", "reinforce")
 
 
 def check_loss(name: str) -> None:

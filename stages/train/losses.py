@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from strive.stages.train.loss_names import LOSS_NAMES, check_loss
+from strive.stages.train.loss_names import check_loss
 
 KL_CLAMP = 20.0
 """Largest |ref - logp| that enters the k3 exponent (verl's bound), so that one odd token cannot overflow the loss."""
@@ -71,7 +71,7 @@ def grpo(logp: Tensor, old: Tensor, advantages: Tensor, mask: Tensor, *, clip_lo
     return sequence_mean(tokens, mask, totals or Totals.of(mask))
 
 
-LOSSES: dict[str, Callable[..., Tensor]] = dict(zip(LOSS_NAMES, (dapo, grpo), strict=True))
+LOSSES: dict[str, Callable[..., Tensor]] = {"dapo": dapo, "grpo": grpo}
 
 
 def loss_named(name: str) -> Callable[..., Tensor]:
