@@ -13,6 +13,7 @@ from strive.cli.options import Common, common
 from strive.cli.output import duration, number
 from strive.cli.page import run_page
 from strive.cli.session import Session, data_job, open_session
+from strive.cli.train_check import try_rewards
 from strive.configs.errors import StriveError, UsageError
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ def add_to(app: typer.Typer, name: str, help_line: str) -> None:
 
 def run(
     options: Common,
-    data: Annotated[Path, typer.Option("--data", help="Dataset file.")],
-    folder: Annotated[Path, typer.Option("--run", help="Run folder; the same folder continues the run.")],
+    data: Annotated[Path | None, typer.Option("--data", help="Dataset file.")] = None,
+    folder: Annotated[Path | None, typer.Option("--run", help="Run folder; the same folder goes on with it.")] = None,
     videos: Annotated[Path | None, typer.Option("--videos", help="Their folder; default: the file's.")] = None,
     model: Annotated[str | None, typer.Option("--model", help="Hugging Face id, folder, run folder, or demo.")] = None,
     recipe: Annotated[str, typer.Option("--recipe", help="strive, grpo, …")] = "strive",
@@ -43,8 +44,14 @@ def run(
     eval_videos: Annotated[Path | None, typer.Option("--eval-videos", help="Its videos.")] = None,
     max_time: Annotated[str | None, typer.Option("--max-time", help="Save and stop then: 90s, 30m, 8h.")] = None,
     follow_links: Annotated[bool, typer.Option("--follow-links", help="Allow links among the videos.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Try rewards and prompt format, then stop: no model.")] = False,
 ) -> None:
     """Train a policy; RUN/policy is an ordinary Hugging Face folder."""
+    if check:
+        return try_rewards(options, recipe, data)
+    if data is None or folder is None:
+        raise UsageError(f"train: no {'--data' if data is None else '--run'}", "--data FILE and --run DIR",
+                         "See `strive train --help`.")
     started, limit = time.monotonic(), seconds(max_time) if max_time else None
     session = open_session("train", options, recipe=recipe, flags={"model": model})
     config = session.resolved.config

@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from strive.configs.errors import UsageError
+from strive.configs.load import nearest
 from strive.stages.tasks.sample import Question
 
 HINTS = {
@@ -87,6 +89,22 @@ class Direct:
 
 
 PROMPT_FORMATS: dict[str, PromptFormat] = {"think_answer": ThinkAnswer(), "direct": Direct()}
+
+
+def format_named(name: str, setting: str = "train.prompt_format") -> PromptFormat:
+    """The format of that name, or the user's own for `module:object`; `setting` is the config key that names it.
+
+    Raises UsageError for a name that there is not (naming the nearest) or an object that is no prompt format.
+    """
+    if name in PROMPT_FORMATS:
+        return PROMPT_FORMATS[name]
+    if ":" in name:
+        from strive.stages.tasks.own_format import load_format  # it needs Reply
+
+        return load_format(name, setting)
+    raise UsageError(f"{setting} = {name!r}: no such format", f"one of {', '.join(PROMPT_FORMATS)}, or module:object",
+                     nearest(name, PROMPT_FORMATS))
+
 
 TAG = re.compile(r"</?(?:think(?:ing)?|analysis|answer)>", re.IGNORECASE)
 WELL_FORMED = re.compile(

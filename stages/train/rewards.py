@@ -1,14 +1,17 @@
 """What a reply is worth: named reward functions, weighted and summed; they read the parsed reply of evaluation."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from strive.configs.errors import UsageError
 from strive.configs.load import nearest
 from strive.stages.tasks.grade import grade
+from strive.stages.tasks.plugins import is_plugin, plugin_identity
 from strive.stages.tasks.prompt import Reply
 from strive.stages.tasks.sample import Sample
+from strive.stages.train.own_reward import SETTING, OwnReward, number
 
 Reward = Callable[[Sample, Reply], float]
 
@@ -23,7 +26,17 @@ def format_(sample: Sample, reply: Reply) -> float:
     return float(reply.well_formed)
 
 
-REWARDS: dict[str, Reward] = {"accuracy": accuracy, "format": format_}
+def format3(sample: Sample, reply: Reply) -> float:
+    """1 for the asked-for shape around an answer of the question's kind, 0.5 for the shape alone, else 0.
+
+    The three-valued format reward of EasyVideoR1 (`video_reward.py`); whether the answer is right does not matter.
+    """
+    if not reply.well_formed:
+        return 0.0
+    return 0.5 if grade(sample, reply).parsed is None else 1.0
+
+
+REWARDS: dict[str, Reward] = {"accuracy": accuracy, "format": format_, "format3": format3}
 
 
 @dataclass(frozen=True)
@@ -41,29 +54,104 @@ class Scored:
     well_formed: bool
 
 
-def check_names(weights: Mapping[str, float]) -> None:
-    """`UsageError` for an empty table, an unknown reward (naming the nearest) or a weight that is not finite."""
+class Part(Protocol):
+    """One reward of a set."""
+
+    def values(self, samples: Sequence[Sample], replies: Sequence[Reply]) -> list[float]:
+        """One number a reply, NaN or infinite where there is none."""
+
+
+@dataclass(frozen=True)
+class BuiltIn:
+    """A function of `REWARDS`, called as it is: nothing in it can hang or raise."""
+
+    name: str
+    function: Reward
+
+    def values(self, samples: Sequence[Sample], replies: Sequence[Reply]) -> list[float]:
+        """`UsageError` for what is not a number."""
+        return [number(self.name, self.function(s, r)) for s, r in zip(samples, replies, strict=True)]
+
+
+class RewardSet:
+    """The rewards of a run, ready to be called: sum_k w_k r_k(sample, reply)."""
+
+    def __init__(self, weights: Mapping[str, float], parts: Mapping[str, Part]) -> None:
+        self.weights, self.parts = dict(weights), dict(parts)
+
+    def score(self, sample: Sample, reply: Reply) -> Scored:
+        """The reward of one reply."""
+        return self.score_batch([sample], [reply])[0]
+
+    def score_batch(self, samples: Sequence[Sample], replies: Sequence[Reply]) -> list[Scored]:
+        """The rewards of many replies, `replies[i]` being one to `samples[i]`; batch rewards are called once.
+
+        A part that is NaN or infinite makes its reply's total NaN, never a default, and is named in `bad`. Raises
+        UsageError for a reward that returns no number, StoppedError for one that keeps running out of time.
+        """
+        if not samples:
+            return []
+        columns = {name: part.values(samples, replies) for name, part in self.parts.items()}
+        rows = ({name: column[place] for name, column in columns.items()} for place in range(len(samples)))
+        return [self._scored(*row) for row in zip(samples, replies, rows, strict=True)]
+
+    def take_warnings(self) -> list[str]:
+        """What went wrong in rewards of the user's own since it was last asked, each kind once a run."""
+        return [f"{text}; such rollouts have no reward" for part in self._own() for text in part.take_troubles()]
+
+    def failures(self) -> dict[str, dict[str, int]]:
+        """Replies without a finite number so far: reward, then kind ("raised KeyError", "timeout", "not finite")."""
+        return {part.name: dict(part.failures) for part in self._own() if part.failures}
+
+    def close(self) -> None:
+        """Close the reward objects that have something to close."""
+        for part in self._own():
+            part.close()
+
+    def _own(self) -> list[OwnReward]:
+        return [part for part in self.parts.values() if isinstance(part, OwnReward)]
+
+    def _scored(self, sample: Sample, reply: Reply, parts: dict[str, float]) -> Scored:
+        bad = tuple(name for name, value in parts.items() if not math.isfinite(value))
+        total = math.nan if bad else sum(self.weights[name] * value for name, value in parts.items())
+        hit = parts.get("accuracy", math.nan)
+        return Scored(total, parts, bad, hit if math.isfinite(hit) else accuracy(sample, reply), reply.well_formed)
+
+
+def load_rewards(weights: Mapping[str, float], timeout_s: float) -> RewardSet:
+    """The rewards named in `weights`: built-ins, and `module:function` imported from the user's machine.
+
+    timeout_s: seconds after which one call of the user's counts as failed; built-ins have no limit. Raises
+    UsageError for an empty table, an unknown reward (naming the nearest), a weight that is not finite, or a function
+    that cannot be imported or called; MissingError when it needs a package that is not installed.
+    """
     if not weights:
-        raise UsageError("train.rewards is empty", "at least one {name: weight}", "Try {accuracy: 0.9, format: 0.1}.")
+        raise UsageError(f"{SETTING} is empty", "at least one {name: weight}", "Try {accuracy: 0.9, format: 0.1}.")
     for name, weight in weights.items():
-        if name not in REWARDS:
-            raise UsageError(f"train.rewards: no reward named {name!r}", f"one of {', '.join(REWARDS)}",
-                             nearest(name, REWARDS))
         if not math.isfinite(weight):
-            raise UsageError(f"train.rewards.{name} = {weight}", "a finite weight", "Give a number such as 0.9.")
+            raise UsageError(f"{SETTING}.{name} = {weight}", "a finite weight", "Give a number such as 0.9.")
+    return RewardSet(weights, {name: _part(name, timeout_s) for name in weights})
+
+
+def check_names(weights: Mapping[str, float]) -> None:
+    """The errors of `load_rewards`, before anything is started."""
+    load_rewards(weights, timeout_s=math.inf)
+
+
+def identity(weights: Mapping[str, float]) -> dict[str, str]:
+    """`module:function` → digest of its source file; a run goes on only with the same."""
+    return plugin_identity(weights, SETTING)
 
 
 def score(sample: Sample, reply: Reply, weights: Mapping[str, float]) -> Scored:
-    """sum_k w_k r_k(sample, reply); a part that is NaN or infinite makes the total NaN, never a default."""
-    parts = {name: _number(name, REWARDS[name](sample, reply)) for name in weights}
-    bad = tuple(name for name, value in parts.items() if not math.isfinite(value))
-    total = math.nan if bad else sum(weights[name] * value for name, value in parts.items())
-    hit = parts.get("accuracy", math.nan)
-    return Scored(total, parts, bad, hit if math.isfinite(hit) else accuracy(sample, reply), reply.well_formed)
+    """One reply's reward by built-ins alone."""
+    return RewardSet(weights, {name: BuiltIn(name, REWARDS[name]) for name in weights}).score(sample, reply)
 
 
-def _number(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise UsageError(f"reward {name} returned {value!r} ({type(value).__name__})", "one float per reply",
-                         "Mend the reward function.")
-    return float(value)
+def _part(name: str, timeout_s: float) -> Part:
+    if name in REWARDS:
+        return BuiltIn(name, REWARDS[name])
+    if is_plugin(name):
+        return OwnReward(name, timeout_s)
+    raise UsageError(f"{SETTING}: no reward named {name!r}", f"one of {', '.join(REWARDS)}, or module:function",
+                     nearest(name, REWARDS))

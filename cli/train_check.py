@@ -1,0 +1,57 @@
+"""`strive train --check`: the rewards and the prompt format of a config, tried without a model or a video."""
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from strive.cli.options import Common
+from strive.cli.output import number
+from strive.cli.session import open_session
+from strive.cli.table import table
+from strive.configs.errors import UsageError
+
+if TYPE_CHECKING:
+    from strive.stages.train.reward_check import Findings, Tried
+
+
+def try_rewards(options: Common, recipe: str, data: Path | None) -> None:
+    """Print what each reward gives for each reply; `UsageError` when a reward or a format cannot be used."""
+    session = open_session("train", options, recipe=recipe)
+    from strive.stages.tasks.dataset import read_dataset
+    from strive.stages.train.reward_check import check
+
+    found = check(session.resolved.config, read_dataset(data) if data else ())
+    lines = lines_of(found)
+    if found.problems:
+        for line in (*lines, *(f"problem: {problem.what}" for problem in found.problems[1:])):
+            session.out.talk(line)
+        first, hint = found.problems[0], "" if data else " --data FILE tries them on your own questions."
+        error = UsageError(first.what, first.expected, first.do + hint)
+        error.fields = {"done": 0, "cached": 0, "failed": [], "outputs": {}, **found.fields()}
+        raise error
+    lines.append("train: rewards and prompt format can be used")
+    session.finish(done=len(found.trials), fields=found.fields(), lines=lines)
+
+
+def lines_of(found: "Findings") -> list[str]:
+    """The findings for people: a table of the rewards, one of the replies, the warnings."""
+    lines = [f"train: {len(found.rewards)} rewards tried on {len(found.trials)} replies; prompt {found.form}"]
+    if found.rewards:
+        heads = [["reward", "weight", "lowest", "highest", "ms/call", "flags"], *(about(one) for one in found.rewards)]
+        rows = [["question type", "reply", *(one.name for one in found.rewards), "total"]]
+        rows += [[trial.sample.question_type, trial.what, *(shown(one.values[i]) for one in found.rewards),
+                  shown(found.totals[i])] for i, trial in enumerate(found.trials)]
+        lines += [*table(heads, right=(1, 2, 3, 4)), "", *table(rows, right=tuple(range(2, len(rows[0])))), ""]
+    return [*lines, *(f"warning: {text}" for text in found.warnings)]
+
+
+def about(one: "Tried") -> list[str]:
+    """One reward's line."""
+    finite = [value for value in one.values if math.isfinite(value)]
+    ends = [shown(min(finite, default=math.nan)), shown(max(finite, default=math.nan))]
+    return [one.name, f"{one.weight:g}", *ends, f"{one.ms:.3f}", "; ".join(one.flags)]
+
+
+def shown(value: float) -> str:
+    """A reward's value, a dash where there is none."""
+    return number(value) if math.isfinite(value) else "-"
