@@ -98,7 +98,7 @@ def cispo(tokens: TokenBatch, settings: LossSettings, totals: Totals) -> Tensor:
     """sum_i sum_t m (-w sg[clip(rho, 1 - low, 1 + high)] A logp + beta kl) / sum_i |o_i|   (arXiv 2506.13585, eq. 4-5).
 
     sg: no gradient through the clipped ratio, so clipping bounds a token's weight and never silences it. The paper
-    leaves the lower bound away: `clip_low: 1` (ratios are never negative).
+    leaves the lower bound away, which is `clip_low` near 1 (ratios are never negative).
     """
     held = ratio(tokens).clamp(1 - settings.clip_low, 1 + settings.clip_high).detach()
     term = -held * tokens.advantages[:, None] * tokens.logp

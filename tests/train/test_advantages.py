@@ -4,9 +4,13 @@ import numpy as np
 import pytest
 
 from strive.configs.run_stages import TrainConfig
-from strive.stages.train.advantages import Advantages, compute, decompose
+from strive.stages.train.advantages import BASELINES, SCALES, SCOPES, Advantages, compute, decompose, is_informative
 
 JOINT, EACH = TrainConfig(), TrainConfig(advantage_scope="per_variant")
+EVERY = [TrainConfig.model_validate({"advantage_scope": scope, "advantage_scale": scale, "advantage_baseline": base})
+         for scope in SCOPES for scale in SCALES for base in BASELINES]
+every_config = pytest.mark.parametrize("config", EVERY, ids=lambda c: "-".join(
+    (c.advantage_scope, c.advantage_scale, c.advantage_baseline)))
 
 
 def grpo_advantages(rewards: np.ndarray, eps: float = 1e-4) -> np.ndarray:
@@ -39,43 +43,80 @@ def test_per_variant_is_one_grpo_group_for_each_variant() -> None:
     np.testing.assert_allclose(got, grpo_advantages(rewards.reshape(24, 4)).ravel(), atol=1e-6)
 
 
+def parts_of(config: TrainConfig, values: np.ndarray, groups: int, variants: int) -> np.ndarray:
+    """The rows that share a baseline, one line each; `values` as `batch` orders them."""
+    return values.reshape(groups * (variants if config.advantage_scope == "per_variant" else 1), -1)
+
+
+@every_config
 @pytest.mark.parametrize("value", [0.0, 0.1, 0.3, 1 / 3, 0.9 * 0.7 + 0.1, 1e6])
-def test_equal_rewards_give_exactly_zero(value: float) -> None:
-    for config in (JOINT, EACH, TrainConfig(advantage_eps=0.0), TrainConfig(advantage_scale="none")):
-        got = compute([value] * 24, ["a"] * 8 + ["b"] * 16, [0, 1] * 12, config)
-        assert (got.values == 0.0).all()
-        assert got.stats["frac_zero_std"] == 1.0
+@pytest.mark.parametrize("eps", [0.0, 1e-4])
+def test_equal_rewards_give_exactly_zero(config: TrainConfig, value: float, eps: float) -> None:
+    own = config.model_copy(update={"advantage_eps": eps})
+    got = compute([value] * 24, ["a"] * 8 + ["b"] * 16, [0, 1] * 12, own)
+    assert (got.values == 0.0).all()
+    assert got.stats["frac_zero_std"] == 1.0
 
 
-def test_advantages_of_a_group_sum_to_zero() -> None:
+@every_config
+def test_advantages_that_share_a_baseline_sum_to_zero(config: TrainConfig) -> None:
     rewards, ids, variants = batch(5, 4, 4)
-    values = compute(rewards, ids, variants, JOINT).values
-    assert np.abs(values.reshape(5, 16).sum(1)).max() < 1e-9
+    values = compute(rewards, ids, variants, config).values
+    assert np.abs(values).max() > 0.1
+    assert np.abs(parts_of(config, values, 5, 4).sum(1)).max() < 1e-9
 
 
-def test_rows_in_any_order_get_the_same_advantage() -> None:
+@every_config
+def test_rows_in_any_order_get_the_same_advantage(config: TrainConfig) -> None:
     rewards, ids, variants = batch(5, 4, 2)
-    for config in (JOINT, EACH):
-        straight = compute(rewards, ids, variants, config)
-        order = np.random.default_rng(3).permutation(len(rewards))
-        mixed = compute(rewards[order], [ids[i] for i in order], [variants[i] for i in order], config)
-        np.testing.assert_allclose(mixed.values, straight.values[order], atol=1e-12)
-        assert mixed.stats == pytest.approx(straight.stats, abs=1e-12)
+    straight = compute(rewards, ids, variants, config)
+    order = np.random.default_rng(3).permutation(len(rewards))
+    mixed = compute(rewards[order], [ids[i] for i in order], [variants[i] for i in order], config)
+    np.testing.assert_allclose(mixed.values, straight.values[order], atol=1e-12)
+    assert mixed.stats == pytest.approx(straight.stats, abs=1e-12)
 
 
-def test_renaming_variants_changes_nothing() -> None:
+@every_config
+def test_renaming_variants_changes_nothing(config: TrainConfig) -> None:
     rewards, ids, variants = batch(5, 4, 2)
     renamed = [(7 - v) * 11 for v in variants]
-    for config in (JOINT, EACH):
-        assert (compute(rewards, ids, renamed, config).values == compute(rewards, ids, variants, config).values).all()
+    assert (compute(rewards, ids, renamed, config).values == compute(rewards, ids, variants, config).values).all()
 
 
-def test_a_constant_changes_nothing_and_neither_does_a_factor() -> None:
+@every_config
+def test_a_constant_changes_nothing_and_neither_does_a_factor_where_it_is_scaled(config: TrainConfig) -> None:
     rewards, ids, variants = batch(5, 4, 2)
-    config = TrainConfig(advantage_eps=0.0)
-    base = compute(rewards, ids, variants, config).values
-    np.testing.assert_allclose(compute(rewards + 5, ids, variants, config).values, base, atol=1e-9)
-    np.testing.assert_allclose(compute(rewards * 3, ids, variants, config).values, base, atol=1e-9)
+    exact = config.model_copy(update={"advantage_eps": 0.0})
+    base = compute(rewards, ids, variants, exact).values
+    np.testing.assert_allclose(compute(rewards + 5, ids, variants, exact).values, base, atol=1e-9)
+    factor = 3 if config.advantage_scale == "none" else 1
+    np.testing.assert_allclose(compute(rewards * 3, ids, variants, exact).values, factor * base, atol=1e-9)
+
+
+@every_config
+def test_one_variant_makes_the_scopes_one(config: TrainConfig) -> None:
+    rewards, ids, variants = batch(6, 1, 8)
+    other = config.model_copy(update={"advantage_scope": "joint"})
+    assert (compute(rewards, ids, variants, config).values == compute(rewards, ids, variants, other).values).all()
+
+
+@pytest.mark.parametrize("config", [c for c in EVERY if c.advantage_baseline == "leave_one_out"])
+def test_leave_one_out_is_the_mean_of_the_others(config: TrainConfig) -> None:
+    """r_i - mean_{j != i} r_j = n / (n - 1) (r_i - mean), per question or per variant; scaled if asked to."""
+    rewards, ids, variants = batch(4, 2, 4)
+    got = parts_of(config, compute(rewards, ids, variants, config).values, 4, 2)
+    for values, own in zip(got, parts_of(config, rewards, 4, 2), strict=True):
+        others = np.array([np.delete(own, i).mean() for i in range(len(own))])
+        scale = 1.0 if config.advantage_scale == "none" else own.std(ddof=1) + 1e-4
+        np.testing.assert_allclose(values, (own - others) / scale, atol=1e-12)
+        np.testing.assert_allclose(values * scale, len(own) / (len(own) - 1) * (own - own.mean()), atol=1e-12)
+
+
+def test_leave_one_out_by_hand() -> None:
+    config = TrainConfig(advantage_baseline="leave_one_out", advantage_scale="none")
+    got = compute([1.0, 0.0, 0.5, float("nan")], ["q"] * 4, [0] * 4, config)
+    assert got.values.tolist() == pytest.approx([0.75, -0.75, 0.0, 0.0])
+    assert compute([1.0, float("nan")], ["q"] * 2, [0, 0], config).values.tolist() == [0.0, 0.0]
 
 
 def test_scale_none_only_subtracts_the_mean() -> None:
@@ -126,8 +167,27 @@ def test_a_group_left_with_one_reward_has_no_baseline() -> None:
 def test_dropping_takes_equal_groups_out_of_the_count() -> None:
     rewards, ids = [1.0, 1.0, 0.0, 1.0], ["a", "a", "b", "b"]
     assert compute(rewards, ids, [0] * 4, JOINT).counted.all()
-    dropped = compute(rewards, ids, [0] * 4, TrainConfig(zero_std="drop"))
-    assert dropped.counted.tolist() == [False, False, True, True]
+    for policy in ("drop", "resample"):
+        dropped = compute(rewards, ids, [0] * 4, TrainConfig.model_validate({"zero_std": policy}))
+        assert dropped.counted.tolist() == [False, False, True, True]
+
+
+def test_a_group_is_informative_where_two_finite_rewards_differ() -> None:
+    assert is_informative([0.0, 1.0]) and is_informative([0.1, 0.9, float("nan")])
+    for flat in ([1.0, 1.0], [1.0], [], [1.0, float("nan")], [0.3, 0.1 + 0.2], [float("inf"), 0.0]):
+        assert not is_informative(flat)
+
+
+def test_informative_is_what_is_counted_when_dropping() -> None:
+    """For the scope too: variants that differ from each other and not in themselves tell `per_variant` nothing."""
+    apart = ([1.0, 1.0, 0.0, 0.0], [0, 0, 1, 1])
+    assert is_informative(apart[0]) and not is_informative(*apart)
+    for config in (JOINT, EACH):
+        rewards, ids, variants = batch(40, 2, 2)
+        dropped = compute(rewards, ids, variants, config.model_copy(update={"zero_std": "drop"})).counted
+        for group, rows in enumerate(np.arange(160).reshape(40, 4)):
+            names = [variants[i] for i in rows] if config is EACH else None
+            assert is_informative(rewards[rows], names) == dropped[rows].any(), group
 
 
 def test_variance_is_within_plus_between_exactly() -> None:
@@ -161,7 +221,8 @@ def zero_share(views: tuple[float, ...], scope: str, prompts: int = 1500) -> flo
     rewards = (rng.random((prompts, len(views), each)) < np.array(views)[None, :, None]).astype(float).ravel()
     ids = np.repeat(np.arange(prompts), 8).tolist()
     variants = np.tile(np.repeat(np.arange(len(views)), each), prompts).tolist()
-    got: Advantages = compute(rewards, ids, variants, TrainConfig(advantage_scope=scope))
+    config = TrainConfig.model_validate({"advantage_scope": scope})
+    got: Advantages = compute(rewards, ids, variants, config)
     return float((got.values.reshape(prompts, 8) == 0).all(1).mean())
 
 

@@ -29,8 +29,7 @@ def ragged(seed: int, rows: int = 16, longest: int = 9, spread: float = 0.3,
 
 def part(batch: TokenBatch, rows: slice | Tensor) -> TokenBatch:
     """Some rows of a batch, as a micro-batch or in another order."""
-    fields = {name: None if value is None else value[rows] for name, value in vars(batch).items()}
-    return TokenBatch(**fields)
+    return replace(batch, **{name: value[rows] for name, value in vars(batch).items() if value is not None})
 
 
 def with_gradient(batch: TokenBatch) -> tuple[TokenBatch, Tensor]:
