@@ -25,8 +25,8 @@ def try_rewards(options: Common, recipe: str, data: Path | None) -> None:
     if found.problems:
         for line in (*lines, *(f"problem: {problem.what}" for problem in found.problems[1:])):
             session.out.talk(line)
-        first, hint = found.problems[0], "" if data else " --data FILE tries them on your own questions."
-        error = UsageError(first.what, first.expected, first.do + hint)
+        first = found.problems[0]
+        error = UsageError(first.what, first.expected, first.do)
         error.fields = {"done": 0, "cached": 0, "failed": [], "outputs": {}, **found.fields()}
         raise error
     lines.append("train: rewards and prompt format can be used")

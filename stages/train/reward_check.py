@@ -8,14 +8,14 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from strive.configs.errors import StriveError, UsageError
+from strive.configs.errors import InterruptedRun, StriveError, UsageError
 from strive.configs.schema import Config
 from strive.stages.tasks.own_format import OwnFormat
 from strive.stages.tasks.prompt import PromptFormat, format_named
 from strive.stages.tasks.sample import Sample
 from strive.stages.train.own_reward import OwnReward
 from strive.stages.train.reward_fixtures import FIXTURES, RIGHT, WRONG, Trial, conforming, one_of_each, trials
-from strive.stages.train.rewards import RewardSet, load_rewards
+from strive.stages.train.rewards import Part, RewardSet, load_rewards
 
 SLOW_MS = 10.0
 """A call above this is told: a step makes hundreds."""
@@ -64,92 +64,101 @@ def check(config: Config, samples: Sequence[Sample] = ()) -> Findings:
     """Try train.rewards and both prompt formats; on one question of each kind among `samples`, or on the fixtures."""
     found = Findings(config.train.prompt_format)
     questions = one_of_each(samples) or list(FIXTURES)
-    forms = {name: _told(found, format_named, name, key) for key, name in (
-        ("eval.prompt_format", config.eval.prompt_format), ("train.prompt_format", config.train.prompt_format))}
+    named = {config.eval.prompt_format: "eval.prompt_format", config.train.prompt_format: "train.prompt_format"}
+    forms = {name: _told(found, format_named, name, key) for name, key in named.items()}
     for form in forms.values():
         if form is not None:
             _told(found, check_format, form, questions, found)
-    form = forms[config.train.prompt_format]
-    if form is not None and not found.problems:
+    if not found.problems:
+        form = forms[config.train.prompt_format]
         found.trials = [trial for sample in questions for trial in trials(form, sample)]
+    hint = "" if samples else " (or try it on your own questions: --data FILE)"
     for name, weight in config.train.rewards.items():
         alone = _told(found, load_rewards, {name: weight}, config.train.reward_timeout_s)
         if alone is not None and found.trials:
-            _told(found, _try, alone, found)
+            _told(found, _try, alone, found, hint)
+            alone.close()
     _add_totals(found, len(config.train.rewards))
     return found
 
 
 def check_format(form: PromptFormat, questions: Sequence[Sample], found: Findings) -> None:
     """Renders each question, and parses the reply that the format asks for; UsageError from code that raises."""
+    whose = f"prompt format {form.name}:"
     for sample in (*FIXTURES, *questions):
         text = form.render(sample.blind())
         if sample.question not in text or any(option not in text for option in sample.options or ()):
-            found.warnings.append(f"prompt format {form.name}: the prompt of {sample.id} lacks the question or options")
+            found.warnings.append(f"{whose} the prompt of {sample.id} lacks the question or an option")
         if sample in FIXTURES and sample.question_type in ("open", "numerical") and sample.answer in text:
-            found.problems.append(UsageError(f"prompt format {form.name}: the prompt of {sample.id} has its answer in it",
+            found.problems.append(UsageError(f"{whose} the prompt of {sample.id} has its answer in it",
                                              "a prompt without the answer", "Mend its render."))
-    lost = [sample for sample in questions if conforming(form, sample.answer) is None]
-    if lost and isinstance(form, OwnFormat) and form.example(lost[0].answer) is None:
-        found.warnings.append(f"prompt format {form.name}: what a good reply looks like could not be guessed, so its "
-                              "parser was not tried on one; give it example(answer) -> str")
-    elif lost:
-        found.problems.append(UsageError(
-            f"prompt format {form.name}: a reply in the asked-for shape does not give back {lost[0].answer!r}",
-            "parse(text, False) with that answer and well_formed=True", "Mend its parse or its example."))
+    lost = next((sample.answer for sample in questions if conforming(form, sample.answer) is None), None)
+    if lost is not None and isinstance(form, OwnFormat) and form.example(lost) is None:
+        found.warnings.append(f"{whose} what a good reply looks like could not be guessed, so its parser was not tried "
+                              "on one; give it example(answer) -> str")
+    elif lost is not None:
+        found.problems.append(UsageError(f"{whose} a reply in the asked-for shape does not give back {lost!r}",
+                                         "parse(text, False) with that answer and well_formed=True",
+                                         "Mend its parse or its example."))
 
 
 def _told(found: Findings, function: Callable[..., Any], *arguments: Any) -> Any:
     """The function's result, or None with its error among the problems."""
     try:
         return function(*arguments)
+    except InterruptedRun:
+        raise
     except StriveError as error:
         found.problems.append(error)
         return None
 
 
-def _try(alone: RewardSet, found: Findings) -> None:
-    """Call one reward on every trial; one that runs out of time is not called again."""
+def _try(alone: RewardSet, found: Findings, hint: str) -> None:
+    """Call one reward on every trial and judge what it gave."""
     (name, weight), (part,) = next(iter(alone.weights.items())), alone.parts.values()
-    values: list[float] = []
-    spent: list[float] = []
-    own = part if isinstance(part, OwnReward) else None
-    size = len(found.trials) if own is not None and own.is_batch else 1
-    for start in range(0, len(found.trials), size):
-        some = found.trials[start : start + size]
-        began = time.perf_counter()
-        values += part.values([t.sample for t in some], [t.reply for t in some])
-        spent.append(1000 * (time.perf_counter() - began) / len(some))
-        if own is not None and own.failures["timeout"]:
-            values += [math.nan] * (len(found.trials) - len(values))
-            break
+    values, ms = _called(part, found.trials)
     bad = [trial for trial, value in zip(found.trials, values, strict=True) if not math.isfinite(value)]
     if bad:
-        told = "; ".join(own.take_troubles()) if own is not None else f"reward {name}"
-        found.problems.append(UsageError(f"{told}: no finite number for {len(bad)} of {len(values)} replies, the first: "
-                                         f"{bad[0].sample.question_type}, {bad[0].what}", "a finite number for each",
-                                         "Mend the reward function."))
-    alone.close()
-    tried = Tried(name, weight, own.file if own else None, values, median(spent), ())
-    flags = flags_of(tried, found.trials)
-    found.rewards.append(Tried(name, weight, tried.file, values, tried.ms, flags))
+        told = "; ".join(part.take_troubles()) if isinstance(part, OwnReward) else f"reward {name}"
+        first = f"{bad[0].sample.question_type}, {bad[0].what}"
+        found.problems.append(UsageError(f"{told}: no number for {len(bad)} of {len(values)} replies (first: {first})",
+                                         "a finite number for each", f"Mend the reward function{hint}."))
+    flags = flags_of(values, ms, found.trials)
+    file = part.file if isinstance(part, OwnReward) else None
+    found.rewards.append(Tried(name, weight, file, values, ms, flags))
     found.warnings += [f"reward {name}: {flag}" for flag in flags if flag != BLIND]
+
+
+def _called(part: Part, tried_on: Sequence[Trial]) -> tuple[list[float], float]:
+    """A reward's values and its median milliseconds a reply; one that runs out of time is not called again."""
+    own = part if isinstance(part, OwnReward) else None
+    size = len(tried_on) if own is not None and own.is_batch else 1
+    values: list[float] = []
+    spent: list[float] = []
+    for start in range(0, len(tried_on), size):
+        some = tried_on[start : start + size]
+        began = time.perf_counter()
+        values += part.values([trial.sample for trial in some], [trial.reply for trial in some])
+        spent.append(1000 * (time.perf_counter() - began) / len(some))
+        if own is not None and own.failures["timeout"]:
+            break
+    return values + [math.nan] * (len(tried_on) - len(values)), median(spent)
 
 
 BLIND = "same value for right and wrong answers"
 
 
-def flags_of(tried: Tried, tried_on: Sequence[Trial]) -> tuple[str, ...]:
+def flags_of(values: Sequence[float], ms: float, tried_on: Sequence[Trial]) -> tuple[str, ...]:
     """What is odd about a reward, in words."""
-    finite = [value for value in tried.values if math.isfinite(value)]
+    finite = [value for value in values if math.isfinite(value)]
     odd = [value for value in finite if not 0 <= value <= 1]
     flags = [f"{odd[0]:g} is outside [0, 1]"] if odd else []
     if finite and min(finite) == max(finite):
         flags.append("same value for every reply: it cannot teach")
-    elif finite and not telling(tried.values, tried_on):
+    elif finite and not telling(values, tried_on):
         flags.append(BLIND)
-    if tried.ms > SLOW_MS:
-        flags.append(f"{tried.ms:.0f} ms a call")
+    if ms > SLOW_MS:
+        flags.append(f"{ms:.0f} ms a call")
     return tuple(flags)
 
 
