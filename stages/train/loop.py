@@ -91,6 +91,7 @@ class Loop:
                            f"{self.last_good()} Lower train.tokens_per_microbatch, train.max_pixels or frames.")
 
     def _attempt(self, examples: Sequence[Example], began: float, calls: int) -> dict[str, Any]:
+        self.engine.forget()
         number = self.state.step
         seed = derive_seed(self.config.seed, "train", "rollout", number)
         rows = collect(self.engine, examples, self.config.rollouts, seed)

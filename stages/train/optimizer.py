@@ -43,7 +43,8 @@ class Optimizer:
         Gradients that are not finite change nothing: neither weights nor moments.
         """
         lr = learning_rate(self.config, step)
-        self._raise_gradients()
+        self.collect()
+        self._move_on_without()
         norm = float(nn.utils.clip_grad_norm_(self.masters.values(), self.config.grad_clip))
         if math.isfinite(norm):
             self.adam.param_groups[0]["lr"] = lr
@@ -51,6 +52,23 @@ class Optimizer:
             self._lower_weights()
         self.discard()
         return Applied(norm, lr, math.isfinite(norm))
+
+    def collect(self) -> None:
+        """Move the gradients so far to the float32 masters: sums of many parts would lose digits in bfloat16."""
+        for name, master in self.masters.items():
+            parameter = self.params[name]
+            if master is not parameter and parameter.grad is not None:
+                raised = parameter.grad.float()
+                master.grad = raised if master.grad is None else master.grad.add_(raised)
+                parameter.grad = None
+
+    def gradients(self) -> list[Tensor]:
+        """The accumulated gradients, in the order of the parameters; zeros where there are none yet."""
+        self.collect()
+        for master in self.masters.values():
+            if master.grad is None:
+                master.grad = torch.zeros_like(master)
+        return [master.grad for master in self.masters.values() if master.grad is not None]
 
     def discard(self) -> None:
         """Forget the accumulated gradients."""
@@ -88,11 +106,11 @@ class Optimizer:
         moments = {kind: tensors[f"{kind}.{name}"].to(master.device, copy=True) for kind in MOMENTS}
         return {"step": torch.tensor(float(count), device=master.device), **moments}
 
-    def _raise_gradients(self) -> None:
-        for name, master in self.masters.items():
-            parameter = self.params[name]
-            if master is not parameter and parameter.grad is not None:
-                master.grad = parameter.grad.float()
+    def _move_on_without(self) -> None:
+        """A gradient of exactly zero for what has been updated before and got none this time: its moments decay."""
+        for master in self.masters.values():
+            if master.grad is None and master in self.adam.state:
+                master.grad = torch.zeros_like(master)
 
     def _lower_weights(self) -> None:
         with torch.no_grad():

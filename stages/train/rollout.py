@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from strive.configs.errors import UsageError
 from strive.stages.tasks.sample import Sample
+from strive.stages.train.order import derive_seed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,8 +61,8 @@ class Row:
 class Generates(Protocol):
     """The part of an engine that rolls out."""
 
-    def rollout(self, views: Sequence[Shown], n: int, seed: int) -> list[list["Completion"]]:
-        """n completions for each view, in the order of the views."""
+    def rollout(self, views: Sequence[Shown], n: int, seeds: Sequence[int]) -> list[list["Completion"]]:
+        """n completions for each view, in the order of the views; one seed a view."""
 
 
 def per_variant(rollouts: int, variants: int, who: str) -> int:
@@ -76,13 +77,15 @@ def per_variant(rollouts: int, variants: int, who: str) -> int:
 def collect(engine: Generates, examples: Sequence[Example], rollouts: int, seed: int) -> list[Row]:
     """`rollouts` rows for each example, ordered by example, variant and generation.
 
-    Questions with equally many generations per variant are rolled out together; `seed` fixes every draw.
+    Questions with equally many generations per variant are rolled out together. What a view draws depends on `seed`,
+    its question's id and its number, never on what else is in the batch.
     """
     wanted = [per_variant(rollouts, len(e.views), f"sample {e.sample.id}") for e in examples]
     replies: dict[tuple[int, int], list[Completion]] = {}
     for n in sorted(set(wanted)):
         places = [(i, k) for i, e in enumerate(examples) if wanted[i] == n for k in range(len(e.views))]
-        made = engine.rollout([examples[i].views[k] for i, k in places], n, seed)
+        seeds = [derive_seed(seed, examples[i].sample.id, k) for i, k in places]
+        made = engine.rollout([examples[i].views[k] for i, k in places], n, seeds)
         replies.update(zip(places, made, strict=True))
     return [Row(examples[i], k, g, completion)
             for i, k in sorted(replies) for g, completion in enumerate(replies[i, k])]

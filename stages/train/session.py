@@ -1,7 +1,7 @@
 """From a checked job to a finished run: load the policy, find where to go on, loop, publish."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,6 +13,7 @@ from strive.configs.errors import VerificationError
 from strive.stages.tasks.prompt import PROMPT_FORMATS
 from strive.stages.train import checkpoint, snapshot
 from strive.stages.train.board import board
+from strive.stages.train.engine import PrefixEngine
 from strive.stages.train.examples import Examples
 from strive.stages.train.job import TrainJob, TrainOutcome
 from strive.stages.train.loop import Loop
@@ -22,7 +23,7 @@ from strive.stages.train.prompt_plan import cannot_be_too_long, too_long
 from strive.stages.train.run_folder import RunFolder
 from strive.stages.train.signals import Stop
 from strive.stages.train.stage import check_count
-from strive.stages.train.step import PlainEngine, Scores
+from strive.stages.train.step import Reference
 from strive.stages.train.threads import repeatable
 from strive.stages.vlm.load import choose_device, load_policy
 from strive.stages.vlm.save import save_adapter
@@ -79,17 +80,17 @@ def assemble(job: TrainJob, run: RunFolder, bundles: Mapping[str, Artefact], pol
     ids = sorted(set(bundles) - set(skipped))
     check_count(len(ids), config.prompts_per_step)
     optimizer = Optimizer(policy.model.named_parameters(), config)
-    engine = PlainEngine(policy, optimizer, config, reference_of(job, policy) if config.kl_beta > 0 else None)
+    engine = PrefixEngine(policy, optimizer, config, reference_of(job, policy) if config.kl_beta > 0 else None)
     return Loop(config, run, ids, policy, optimizer, engine, Examples(policy, bundles, prompt, config), prompt,
                 job.reporter, stop, job.evaluate), skipped
 
 
-def reference_of(job: TrainJob, policy: "Policy") -> Callable[[], AbstractContextManager[Scores]]:
+def reference_of(job: TrainJob, policy: "Policy") -> Reference:
     """The initial policy: this one with its adapter off, or a frozen second copy; loaded only when kl_beta > 0."""
     frozen = None if job.config.train.lora_rank > 0 else load(job, trainable=False)
 
     @contextmanager
-    def reference() -> Iterator[Scores]:
+    def reference() -> Iterator["Policy"]:
         if frozen is not None:
             yield frozen
             return

@@ -19,25 +19,30 @@ STOP_WINDOW = 32
 
 @dataclass
 class Drawn:
-    """All rows, prompt by prompt: ids int64 [R, T], logprobs float32 [R, T], lengths int64 [R], ended bool [R]."""
+    """All rows, prompt by prompt: ids int64 [R, T], logprobs float32 [R, T], lengths int64 [R], ended bool [R].
+
+    entropy float32 [R]: sums over the row's tokens.
+    """
 
     ids: Tensor
     logprobs: Tensor
     lengths: Tensor
     ended: Tensor
+    entropy: Tensor
 
     @staticmethod
     def empty(rows: int, steps: int, device: torch.device) -> "Drawn":
         return Drawn(torch.zeros((rows, steps), dtype=torch.int64, device=device),
                      torch.zeros((rows, steps), device=device),
                      torch.zeros(rows, dtype=torch.int64, device=device),
-                     torch.zeros(rows, dtype=torch.bool, device=device))
+                     torch.zeros(rows, dtype=torch.bool, device=device), torch.zeros(rows, device=device))
 
-    def add(self, rows: Tensor, step: int, ids: Tensor, logprobs: Tensor, end_ids: Tensor) -> None:
+    def add(self, rows: Tensor, step: int, ids: Tensor, logprobs: Tensor, entropy: Tensor, end_ids: Tensor) -> None:
         """Record one token for each of `rows`; rows that had ended keep what they have."""
         live = ~self.ended[rows]
         self.ids[rows[live], step], self.logprobs[rows[live], step] = ids[live], logprobs[live]
         self.lengths[rows[live]] += 1
+        self.entropy[rows[live]] += entropy[live]
         self.ended[rows] |= torch.isin(ids, end_ids)
 
 
@@ -65,8 +70,8 @@ def _decode(policy: Any, prefix: Prefix, slots: Tensor, drawn: Drawn, noise: Ten
         rows = slots.flatten()
         logits = policy.core.lm_head(hidden.flatten(0, 1))
         never = held_back if step < sampling.min_new_tokens else policy.suppressed_ids
-        ids, logprobs = draw(logits, noise[rows, step] if noise is not None else None, sampling, never)
-        drawn.add(rows, step, ids, logprobs, ends)
+        ids, logprobs, entropy = draw(logits, noise[rows, step] if noise is not None else None, sampling, never)
+        drawn.add(rows, step, ids, logprobs, entropy, ends)
         if sampling.stop:
             _stop(policy, drawn, rows, sampling.stop)
         live = ~drawn.ended[slots]
@@ -95,9 +100,9 @@ def _stop(policy: Any, drawn: Drawn, rows: Tensor, texts: Sequence[str]) -> None
 
 
 def _completions(policy: Any, drawn: Drawn) -> list[Completion]:
-    ids, logprobs = drawn.ids.cpu(), drawn.logprobs.cpu()
+    ids, logprobs, entropy = drawn.ids.cpu(), drawn.logprobs.cpu(), drawn.entropy.tolist()
     lengths, ended = drawn.lengths.tolist(), drawn.ended.tolist()
     own = [ids[row, :length].clone() for row, length in enumerate(lengths)]
     texts = policy.tokenizer.batch_decode([row.tolist() for row in own], skip_special_tokens=True)
-    return [Completion(own[row], logprobs[row, :length].clone(), ended[row], texts[row])
+    return [Completion(own[row], logprobs[row, :length].clone(), ended[row], texts[row], entropy[row] / max(length, 1))
             for row, length in enumerate(lengths)]

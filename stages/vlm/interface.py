@@ -66,22 +66,22 @@ class Completion:
     logprobs  float32 [C] of softmax(logits / temperature) before top-p, top-k and suppression (greedy: temperature 1)
     finished  False when `max_new_tokens` cut it off
     text      without special tokens
+    entropy   mean over its tokens of the entropy (nats) of the distributions that `logprobs` are of
     """
 
     ids: Tensor
     logprobs: Tensor
     finished: bool
     text: str
+    entropy: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
 class TokenLogprobs:
-    """Log-probs of given completions, right-padded: logprobs and entropy float32 [R, C], mask bool [R, C].
+    """Log-probs of given completions, right-padded: logprobs float32 [R, C], mask bool [R, C].
 
-    `entropy` (nats, of softmax(logits / temperature)) carries no gradient. `mask` is True on every given token, so up
-    to and including the end token; elsewhere the values are 0.
+    `mask` is True on every given token, so up to and including the end token; elsewhere the values are 0.
     """
 
     logprobs: Tensor
-    entropy: Tensor
     mask: Tensor

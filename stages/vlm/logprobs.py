@@ -44,13 +44,12 @@ def repeated(policy: Any, views: Sequence[ViewInputs], completions: Sequence[Ten
 def _of_states(policy: Any, states: Tensor, completions: Sequence[Tensor], temperature: float) -> TokenLogprobs:
     """`states` [T, hidden] predict the tokens of all completions, one after another."""
     targets = torch.cat(list(completions)).to(policy.device)
-    values, entropy = token_logprobs(policy.core.lm_head, states, targets, temperature)
+    values = token_logprobs(policy.core.lm_head, states, targets, temperature)
     lengths = torch.tensor([len(own) for own in completions])
     mask = torch.arange(int(lengths.max())) < lengths.unsqueeze(1)
     places = torch.nonzero(mask.flatten()).flatten().to(policy.device)
     blank = torch.zeros(mask.numel(), device=policy.device)
-    return TokenLogprobs(blank.index_copy(0, places, values).view(mask.shape),
-                         blank.index_copy(0, places, entropy).view(mask.shape), mask.to(policy.device))
+    return TokenLogprobs(blank.index_copy(0, places, values).view(mask.shape), mask.to(policy.device))
 
 
 def _with_completion(view: ViewInputs, completion: Tensor) -> ViewInputs:

@@ -25,11 +25,11 @@ def row_noise(seeds: Sequence[int], steps: int) -> Tensor:
     return noise
 
 
-def draw(logits: Tensor, noise: Tensor | None, sampling: Sampling, suppressed: Tensor) -> tuple[Tensor, Tensor]:
-    """Next tokens int64 [R] and their log-probs float32 [R] from logits [R, V]; `noise` [R] is unused when greedy.
+def draw(logits: Tensor, noise: Tensor | None, sampling: Sampling, suppressed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Next tokens int64 [R], their log-probs and the distributions' entropies (nats), float32 [R], from logits [R, V].
 
-    Log-probs are of softmax(logits / temperature) before top-k, top-p and suppression. The draw inverts the cumulative
-    distribution at `noise`: the first token whose cumulated mass exceeds it.
+    Log-probs and entropies are of softmax(logits / temperature) before top-k, top-p and suppression. The draw inverts
+    the cumulative distribution at `noise` [R] (unused when greedy): the first token whose cumulated mass exceeds it.
     """
     scaled = logits.float() / (sampling.temperature or 1.0)
     log_probs = scaled.log_softmax(-1)
@@ -38,7 +38,8 @@ def draw(logits: Tensor, noise: Tensor | None, sampling: Sampling, suppressed: T
         chosen = allowed.argmax(-1)
     else:
         chosen = _invert(_nucleus(_likeliest(allowed, sampling.top_k).softmax(-1), sampling.top_p), noise)
-    return chosen, log_probs.gather(-1, chosen.unsqueeze(-1)).squeeze(-1)
+    entropy = -(log_probs.exp() * log_probs).nan_to_num(0.0).sum(-1)
+    return chosen, log_probs.gather(-1, chosen.unsqueeze(-1)).squeeze(-1), entropy
 
 
 def _likeliest(logits: Tensor, top_k: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Log-probs and entropy of chosen tokens from hidden states, a slice of the vocabulary matrix's rows at a time."""
+"""Log-probs of chosen tokens from hidden states, a slice of the vocabulary matrix's rows at a time."""
 
 from collections.abc import Callable
 
@@ -9,28 +9,23 @@ from torch.utils.checkpoint import checkpoint
 CHUNK_ELEMENTS = 2**26  # largest logits matrix held at once: 256 MiB in float32
 
 
-def token_logprobs(head: Callable[[Tensor], Tensor], hidden: Tensor, targets: Tensor,
-                   temperature: float) -> tuple[Tensor, Tensor]:
-    """log softmax(head(hidden) / temperature)[target] and entropy (nats, no gradient): float32 [N] each.
+def token_logprobs(head: Callable[[Tensor], Tensor], hidden: Tensor, targets: Tensor, temperature: float) -> Tensor:
+    """log softmax(head(hidden) / temperature)[target], float32 [N], of hidden [N, D] and targets int64 [N].
 
-    hidden [N, D], targets int64 [N]. More than one chunk is recomputed in backward, so that a 152k vocabulary never
-    stands in memory for all tokens.
+    More than one chunk is recomputed in backward, so that a 152k vocabulary never stands in memory for all tokens.
     """
     rows = max(1, CHUNK_ELEMENTS // _vocabulary(head, hidden))
     if len(hidden) <= rows:
         return _chunk(head, hidden, targets, temperature)
     parts = [checkpoint(_chunk, head, own, goal, temperature, use_reentrant=False)
              for own, goal in zip(hidden.split(rows), targets.split(rows), strict=True)]
-    return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
+    return torch.cat(parts)
 
 
 def _vocabulary(head: Callable[[Tensor], Tensor], hidden: Tensor) -> int:
     return int(getattr(head, "out_features", 0)) or int(head(hidden[:1]).shape[-1])
 
 
-def _chunk(head: Callable[[Tensor], Tensor], hidden: Tensor, targets: Tensor,
-           temperature: float) -> tuple[Tensor, Tensor]:
+def _chunk(head: Callable[[Tensor], Tensor], hidden: Tensor, targets: Tensor, temperature: float) -> Tensor:
     log_probs = (head(hidden).float() / temperature).log_softmax(-1)
-    with torch.no_grad():
-        entropy = -(log_probs.exp() * log_probs).sum(-1)
-    return log_probs.gather(-1, targets.unsqueeze(-1)).squeeze(-1), entropy
+    return log_probs.gather(-1, targets.unsqueeze(-1)).squeeze(-1)

@@ -1,4 +1,4 @@
-"""The plain engine: own-view log-probs, micro-batches that add up, one look per view, GRPO with one variant."""
+"""The engine: own-view log-probs, micro-batches that add up, one look per view, GRPO with one variant."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,13 +12,14 @@ from training_world import busy, make_job
 
 from strive.configs.run_stages import TrainConfig
 from strive.stages.tasks.prompt import PROMPT_FORMATS
+from strive.stages.train import chunks
 from strive.stages.train.advantages import Advantages, compute
+from strive.stages.train.engine import PrefixEngine
 from strive.stages.train.examples import Examples
 from strive.stages.train.job import TrainJob
 from strive.stages.train.optimizer import Optimizer
 from strive.stages.train.prompt_plan import longest_prompt
 from strive.stages.train.rollout import Example, Row, collect
-from strive.stages.train.step import PlainEngine, packed
 from strive.stages.vlm.load import load_policy
 from strive.stages.vlm.policy import Policy
 
@@ -49,7 +50,7 @@ class Step:
         self.policy = policy_of(model, freeze_vision=self.config.freeze_vision)
         self.examples = examples_of(job, self.policy)
         optimizer = Optimizer(self.policy.model.named_parameters(), self.config)
-        self.engine = PlainEngine(self.policy, optimizer, self.config)
+        self.engine = PrefixEngine(self.policy, optimizer, self.config)
         self.rows = collect(self.engine, self.examples, self.config.rollouts, seed=1)
         self.rewards = [busy(row.example.sample, FORMAT.parse(row.completion.text, True)) for row in self.rows]
         self.advantages = self.normalised(self.rewards)
@@ -95,16 +96,64 @@ def test_a_frozen_tower_sees_each_view_once_a_step(tmp_path: Path, qwen25: Path)
     assert step.policy.encoder_calls == 2 * 4
 
 
-def test_micro_batches_give_the_gradient_of_the_whole_batch(tmp_path: Path, family: Path) -> None:
-    whole, split = Step(tmp_path, family), Step(tmp_path, family)
+@pytest.mark.parametrize("changes", [{}, {"train__freeze_vision": False}])
+def test_micro_batches_give_the_gradient_of_the_whole_batch(
+    tmp_path: Path, family: Path, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One row at a time on leaves that collect the prefix's gradient, and views read one by one, change nothing."""
+    whole, split = Step(tmp_path, family, **changes), Step(tmp_path, family, **changes)
+    ours = whole.gradients()
+    monkeypatch.setattr(chunks, "LEAST_TOKENS", 1)
+    monkeypatch.setattr(chunks, "PROMPT_PARTS", 100)
+    split.engine.forget()
     split.engine.token_budget = 300
-    sizes = [(row.view, len(row.completion.ids)) for row in split.rows]
-    assert 2 < len(packed(sizes, 300)) < len(split.rows)
-    ours, theirs = whole.gradients(), split.gradients()
+    made = split.engine._chunks(split.rows, range(len(split.rows)), split.advantages)
+    assert 2 < len(made) < len(split.rows) == sum(len(own.places) for own in made)
+    assert sum(len(own.batches) for own in made) > len(made)
+    theirs = split.gradients()
     assert whole.update.loss == pytest.approx(split.update.loss, abs=1e-6)
     assert ours and ours.keys() == theirs.keys()
+    largest = max(float(g.abs().max()) for g in ours.values())
     for name, gradient in ours.items():
-        torch.testing.assert_close(theirs[name], gradient, rtol=1e-4, atol=1e-5)
+        assert float((theirs[name] - gradient).abs().max()) < 1e-5 * largest, name
+
+
+def test_the_rollouts_prefill_serves_the_update(tmp_path: Path, family: Path) -> None:
+    """Kept or read again: the same gradient; kept: the tower has seen each view once, though it is trained."""
+    kept, again = (Step(tmp_path, family, train__freeze_vision=False) for _ in range(2))
+    again.engine.forget()
+    ours, theirs = kept.gradients(), again.gradients()
+    assert kept.policy.encoder_calls == 2 * 4 and again.policy.encoder_calls == 2 * 2 * 4
+    for name, gradient in ours.items():
+        torch.testing.assert_close(theirs[name], gradient, rtol=1e-5, atol=1e-6)
+
+
+def test_recomputed_layers_give_the_same_gradient(tmp_path: Path, family: Path) -> None:
+    plain, saving = Step(tmp_path, family), Step(tmp_path, family)
+    saving.engine.forget()
+    saving.policy.recompute()
+    ours, theirs = plain.gradients(), saving.gradients()
+    for name, gradient in ours.items():
+        torch.testing.assert_close(theirs[name], gradient, rtol=1e-5, atol=1e-6)
+
+
+def test_rows_without_advantage_are_not_computed_and_their_tokens_still_count(tmp_path: Path, qwen25: Path) -> None:
+    """Half of the groups equal: the other half's gradient is what it is when every row goes through."""
+    few, all_rows = Step(tmp_path, qwen25), Step(tmp_path, qwen25)
+    rewards = [0.3] * 8 + few.rewards[8:]
+    few.advantages = all_rows.advantages = few.normalised(rewards)
+    ours = few.gradients()
+    assert few.update.rows == 8
+    reference = policy_of(qwen25)
+    logp = [reference.logprobs([r.view.inputs], [r.completion.ids], features=[r.view.features]).logprobs[0]
+            for r in all_rows.rows]
+    tokens = sum(map(len, logp))
+    loss = -sum(((own - own.detach()).exp() * float(a)).sum() / tokens
+                for own, a in zip(logp, all_rows.advantages.values, strict=True))
+    loss.backward()
+    for name, parameter in reference.model.named_parameters():
+        if parameter.grad is not None:
+            torch.testing.assert_close(ours[name], parameter.grad, rtol=1e-4, atol=1e-5)
 
 
 def test_rows_in_any_order_give_the_same_gradient(tmp_path: Path, qwen25: Path) -> None:
@@ -168,11 +217,11 @@ def test_kl_needs_a_reference_and_is_zero_before_the_first_update(tmp_path: Path
     step = Step(tmp_path, qwen25)
     config = step.config.model_copy(update={"kl_beta": 0.5})
     with pytest.raises(ValueError, match="reference"):
-        PlainEngine(step.policy, step.engine.optimizer, config)
+        PrefixEngine(step.policy, step.engine.optimizer, config)
     from contextlib import nullcontext
 
     frozen = policy_of(qwen25)
-    engine = PlainEngine(step.policy, step.engine.optimizer, config, lambda: nullcontext(frozen))
+    engine = PrefixEngine(step.policy, step.engine.optimizer, config, lambda: nullcontext(frozen))
     assert engine.update(step.rows, step.advantages, 0).kl == pytest.approx(0, abs=1e-9)
     assert engine.update(step.rows, step.advantages, 1).kl > 1e-4
 

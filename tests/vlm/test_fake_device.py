@@ -102,7 +102,7 @@ def run_language(core: Any, adapter: Qwen25VL, features: VisionFeatures, padded:
     with torch.no_grad():
         read = prefill(core, adapter, batch, features, [length, length])
         state, waiting = Decoding(read, 3, 7), read.last.unsqueeze(1).expand(-1, 3, -1)
-        sampled, logprobs = draw(core.lm_head(waiting.flatten(0, 1)), torch.rand(6, device="cuda"),
+        sampled, logprobs, entropy = draw(core.lm_head(waiting.flatten(0, 1)), torch.rand(6, device="cuda"),
                                  Sampling(8, top_p=0.9, top_k=20), torch.arange(5, device="cuda"))
         at = batch.next_positions.unsqueeze(1).expand(2, 3)
         step = continued_hidden(core, adapter, sampled.view(2, 3), at, state)
@@ -112,9 +112,9 @@ def run_language(core: Any, adapter: Qwen25VL, features: VisionFeatures, padded:
     leaves = read.detached()
     hidden = continued_hidden(core, adapter, packed.ids, packed.positions, PackedAttention(leaves, packed))
     states = torch.cat([leaves.last, hidden.flatten(0, 1)])[packed.places]
-    scored, entropy = token_logprobs(core.lm_head, states, packed.places, 1.0)
-    for tensor, shape in ((step, (2, 3, 2048)), (hidden, (2, 21, 2048)), (logprobs, (6,)), (scored, (44,)),
-                          (entropy, (44,))):
+    scored = token_logprobs(core.lm_head, states, packed.places, 1.0)
+    for tensor, shape in ((step, (2, 3, 2048)), (hidden, (2, 21, 2048)), (logprobs, (6,)), (entropy, (6,)),
+                          (scored, (44,))):
         assert tensor.device.type == "cuda" and tuple(tensor.shape) == shape
     assert scored.requires_grad and scored.dtype == torch.float32 and step.dtype == torch.bfloat16
 

@@ -1,0 +1,109 @@
+"""The processes of a data-parallel run: what they add up, what they agree on, and who writes.
+
+Started by torchrun, each process takes a share of every step's questions; gradients and totals are summed, so that the
+result is that of one process. Alone, everything here is the identity.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from strive.stages.train.optimizer import Optimizer
+
+BUCKET_ELEMENTS = 2**25
+"""Gradients are summed this many numbers at a time."""
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This process is number `rank` of `world`."""
+
+    rank: int = 0
+    world: int = 1
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process writes and talks."""
+        return self.rank == 0
+
+    def share(self, count: int) -> range:
+        """Which of `count` items are this process's: every world-th."""
+        return range(self.rank, count, self.world)
+
+    def sum(self, values: Sequence[float]) -> list[float]:
+        """Sums over all processes, float64."""
+        return self._reduced(values, "SUM")
+
+    def max(self, value: float) -> float:
+        """The largest over all processes."""
+        return self._reduced([value], "MAX")[0]
+
+    def any(self, flag: bool) -> bool:
+        """Whether it holds for one of them."""
+        return self.max(float(flag)) > 0
+
+    def gather(self, value: Any) -> list[Any]:
+        """Every process's JSON value, in the order of ranks; plain bytes travel, never pickles."""
+        if self.world == 1:
+            return [value]
+        own = torch.tensor(list(json.dumps(value).encode()), dtype=torch.uint8, device=self._device())
+        sizes = [int(size) for size in self._each(torch.tensor([len(own)], device=own.device))]
+        padded = torch.nn.functional.pad(own, (0, max(sizes) - len(own)))
+        found = self._each(padded)
+        return [json.loads(bytes(part[:size].tolist())) for part, size in zip(found, sizes, strict=True)]
+
+    def sum_gradients(self, optimizer: "Optimizer") -> None:
+        """Add up the gradients of all processes, in buckets; one that has none contributes zeros."""
+        if self.world == 1:
+            return
+        bucket: list[Tensor] = []
+        for gradient in optimizer.gradients():
+            bucket.append(gradient)
+            if sum(g.numel() for g in bucket) >= BUCKET_ELEMENTS:
+                self._sum_bucket(bucket)
+                bucket = []
+        if bucket:
+            self._sum_bucket(bucket)
+
+    def barrier(self) -> None:
+        """Wait for all."""
+        if self.world > 1:
+            self.sum([0.0])
+
+    def _sum_bucket(self, bucket: list[Tensor]) -> None:
+        flat = torch.cat([gradient.flatten() for gradient in bucket])
+        torch.distributed.all_reduce(flat)
+        for gradient, own in zip(bucket, flat.split([g.numel() for g in bucket]), strict=True):
+            gradient.copy_(own.view_as(gradient))
+
+    def _reduced(self, values: Sequence[float], how: str) -> list[float]:
+        if self.world == 1:
+            return [float(value) for value in values]
+        held = torch.tensor(values, dtype=torch.float64, device=self._device())
+        torch.distributed.all_reduce(held, op=getattr(torch.distributed.ReduceOp, how))
+        reduced: list[float] = held.tolist()
+        return reduced
+
+    def _each(self, own: Tensor) -> list[Tensor]:
+        found = [torch.empty_like(own) for _ in range(self.world)]
+        torch.distributed.all_gather(found, own)
+        return found
+
+    def _device(self) -> torch.device:
+        return torch.device("cuda" if torch.distributed.get_backend() == "nccl" else "cpu")
+
+
+def world_size() -> int:
+    """How many processes torchrun has started; 1 without it. Needs no torch."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def rank_of_process() -> int:
+    """This process's number, 0 without torchrun."""
+    return int(os.environ.get("RANK", "0"))
