@@ -1,5 +1,6 @@
 """What every command over stages does the same way: config, cache, samples, plan, summary, exit code."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,16 +83,21 @@ def cache_folder(options: Common) -> Path:
 
 def data_job(session: Session, data: Path, videos_dir: Path | None, follow_links: bool = False) -> Any:
     """A `Job` for the samples of a dataset file; videos lie under `videos_dir` (default: the file's folder)."""
-    from strive.stages.plan import Job, VideoRef
-    from strive.stages.tasks.dataset import read_dataset, resolve_video
+    from strive.stages.tasks.dataset import read_dataset
 
-    samples = read_dataset(data)[: session.options.limit]
-    folder = videos_dir or data.parent
+    return job_over(session, read_dataset(data)[: session.options.limit], videos_dir or data.parent, follow_links)
+
+
+def job_over(session: Session, samples: Sequence[Any], folder: Path, follow_links: bool = False) -> Any:
+    """A `Job` for these samples, whose videos lie under `folder`."""
+    from strive.stages.plan import Job, VideoRef
+    from strive.stages.tasks.dataset import resolve_video
+
     paths = {s.video: resolve_video(s.video, folder, follow_links) for s in samples}
     return Job(
         session.resolved.config,
         session.store,
-        samples=samples,
+        samples=list(samples),
         videos_dir=folder,
         videos=[VideoRef(name, path) for name, path in paths.items()],
         reporter=session.out,

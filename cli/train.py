@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,15 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from strive.cache.runs import record_run
+from strive.cli.data_files import DataFile, Upstream, data_files
 from strive.cli.options import Common, common
 from strive.cli.output import duration, number
 from strive.cli.page import run_page
-from strive.cli.session import Session, data_job, open_session
+from strive.cli.session import Session, open_session
 from strive.cli.train_check import try_rewards
 from strive.configs.errors import StriveError, UsageError
 
 if TYPE_CHECKING:
-    from strive.cache.store import Artefact
     from strive.stages.eval.benchmarks.data import BenchData
     from strive.stages.train.job import TrainJob, TrainOutcome
 
@@ -25,7 +26,12 @@ EXAMPLES = (
     "Examples: strive train --data train.jsonl --videos videos/ --model Qwen/Qwen2.5-VL-3B-Instruct --run runs/strive"
     " · strive train --data train.jsonl --videos videos/ --model demo --preset demo --recipe grpo --run runs/grpo"
     " --eval-data eval.jsonl --max-time 8h"
+    " · strive train --data a.jsonl --data b.jsonl=2 --videos videos/ --model demo --run runs/mixed"
 )
+
+DATA_HELP = ("Dataset file; repeatable. =WEIGHT (default 1) is its relative share of the questions drawn. "
+             "--limit counts in each file.")
+VIDEOS_HELP = "Folder of the videos: one for all --data, or one for each in their order; default: the file's."
 
 
 def add_to(app: typer.Typer, name: str, help_line: str) -> None:
@@ -35,9 +41,9 @@ def add_to(app: typer.Typer, name: str, help_line: str) -> None:
 
 def run(
     options: Common,
-    data: Annotated[Path | None, typer.Option("--data", help="Dataset file.")] = None,
+    data: Annotated[list[str] | None, typer.Option("--data", metavar="FILE[=WEIGHT]", help=DATA_HELP)] = None,
     folder: Annotated[Path | None, typer.Option("--run", help="Run folder; the same folder goes on with it.")] = None,
-    videos: Annotated[Path | None, typer.Option("--videos", help="Their folder; default: the file's.")] = None,
+    videos: Annotated[list[Path] | None, typer.Option("--videos", metavar="DIR", help=VIDEOS_HELP)] = None,
     model: Annotated[str | None, typer.Option("--model", help="Hugging Face id, folder, run folder, or demo.")] = None,
     recipe: Annotated[str, typer.Option("--recipe", help="strive, grpo, …")] = "strive",
     eval_data: Annotated[Path | None, typer.Option("--eval-data", help="Dataset to measure on.")] = None,
@@ -47,10 +53,11 @@ def run(
     check: Annotated[bool, typer.Option("--check", help="Try rewards and prompt format, then stop: no model.")] = False,
 ) -> None:
     """Train a policy; RUN/policy is an ordinary Hugging Face folder."""
+    files = data_files(data or (), videos or ())
     if check:
-        return try_rewards(options, recipe, data)
-    if data is None or folder is None:
-        raise UsageError(f"train: no {'--data' if data is None else '--run'}", "--data FILE and --run DIR",
+        return try_rewards(options, recipe, only_one(files))
+    if not files or folder is None:
+        raise UsageError(f"train: no {'--run' if files else '--data'}", "--data FILE and --run DIR",
                          "See `strive train --help`.")
     started, limit = time.monotonic(), seconds(max_time) if max_time else None
     session = open_session("train", options, recipe=recipe, flags={"model": model})
@@ -58,24 +65,27 @@ def run(
     if not config.model:
         raise UsageError("train: no model", "--model with a Hugging Face id, a folder, a run folder or demo",
                          "Try --model demo --preset demo.")
-    held_out = eval_questions(eval_data, eval_videos or videos, follow_links)
-    upstream = data_job(session, data, videos, follow_links)
-    upstream.force = False  # --force starts the run over; its bundles are as good as new
+    shared = videos[0] if videos and len(videos) == 1 else None
+    held_out = eval_questions(eval_data, eval_videos or shared, follow_links)
+    upstream = Upstream(session, files, follow_links)
     from strive.stages.train.job import TrainJob
+    from strive.stages.train.sources import check_shares
     from strive.stages.train.stage import check_settings, refuse_own_model
     from strive.stages.vlm.resolve import resolve_model
 
     job = TrainJob(config, folder.absolute(), [], config.model, session.out, max_time_s=limit,
                    sources=session.resolved.sources, force=options.force)
     check_settings(job)
+    check_shares(upstream.sources(), config.train.prompts_per_step)
     resolve_model(config.model)  # hours of decoding should not end with a model that is not there
     if options.force:
         refuse_own_model(job)
     show_plan(session, upstream, job)
-    bundles, lost = make_bundles(upstream)
+    bundles, lost = upstream.make()
     record_run(session.store, job.run, [artefact for _, artefact in bundles])  # gc keeps them while the run is there
     measured = with_evaluation(session, job, held_out)
-    outcome = carry_out(replace(measured, bundles=bundles, spent_s=time.monotonic() - started))
+    data_of: dict[str, Any] = {"data": tuple(upstream.sources(dict(bundles)))} if len(files) > 1 else {}
+    outcome = carry_out(replace(measured, bundles=bundles, spent_s=time.monotonic() - started, **data_of))
     finish(session, job, outcome, lost)
 
 
@@ -88,28 +98,26 @@ def seconds(text: str) -> float:
     return float(3600 * hours + 60 * minutes + rest)
 
 
-def show_plan(session: Session, upstream: Any, job: "TrainJob") -> None:
+def only_one(files: Sequence[DataFile]) -> Path | None:
+    """The file to try rewards on; `UsageError` for several."""
+    if len(files) > 1:
+        raise UsageError(f"train --check with {len(files)} --data", "one file: it gives a question of each kind",
+                         f"Give one of them, as in --data {files[0].path}.")
+    return files[0].path if files else None
+
+
+def show_plan(session: Session, upstream: Upstream, job: "TrainJob") -> None:
     """Print what will be done; with --dry-run leave."""
-    from strive.stages import registry
-    from strive.stages.runner import plan_stage
+    from strive.stages.train import pass_rate, sources
     from strive.stages.train.plan import plan_lines
 
-    plans = [plan_stage(name, upstream) for name in registry.chain("variants")]
-    usable = plans[-1].total - len(plans[-1].blocked)
-    lines = [*(plan.line() for plan in plans), *plan_lines(job, usable or len(upstream.samples))]
+    plans = upstream.plans()
+    usable = plans[-1].total - len(plans[-1].blocked) or upstream.count
+    lines = [*(plan.line() for plan in plans), *sources.plan_lines(upstream.sources()), *plan_lines(job, usable),
+             *pass_rate.plan_lines(job.config.train, job.run, usable, job.force)]
     session.out.plan(lines)
     if session.options.dry_run:
         session.finish(lines=lines, fields={"plan": lines}, outputs={"run": job.run})
-
-
-def make_bundles(upstream: Any) -> tuple[list[tuple[str, "Artefact"]], list[dict[str, str]]]:
-    """The bundles there are, made where missing, and the samples that have none, with the reason."""
-    from strive.cache.store import Artefact
-    from strive.stages.runner import run_chain
-
-    failed = run_chain("variants", upstream)["variants"].failed
-    found = upstream.results["variants"]
-    return [(name, one) for name, one in found.items() if isinstance(one, Artefact)], failed
 
 
 def eval_questions(data: Path | None, videos: Path | None, follow_links: bool) -> "BenchData | None":

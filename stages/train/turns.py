@@ -29,7 +29,7 @@ class Turns:
         self._due = list(self._stride)  # (C_i + 1) / w_i, all on one scale of whole numbers
         self._from = [0] * len(parts)  # the first turn t with C_i < (t + 1) w_i
         self._taken = [0] * len(parts)  # C_i
-        self._whose, self._before = array("H"), array("L")
+        self._whose, self._before = array("H"), array("Q")
 
     def share(self, source: int) -> Fraction:
         """w_i, exactly."""
