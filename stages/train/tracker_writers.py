@@ -101,7 +101,7 @@ class WandB:
         }
         self._run = self._started(about)
         if self._run.settings.mode == "offline":
-            self._reporter.info(f"W&B: offline; to send it: wandb sync {Path(self._run.dir).parent}")
+            self._reporter.info(f"W&B: offline; to send it: {self._sync}")
         elif self._run.settings.mode == "online":
             self._reporter.info(f"W&B: {self._run.url}")
 
@@ -110,7 +110,15 @@ class WandB:
             self._run.log(dict(figures), step=step, commit=True)
 
     def close(self, code: int) -> None:
-        self._run.finish(exit_code=code)
+        try:
+            self._run.finish(exit_code=code)
+        except TimeoutError as error:
+            raise TimeoutError(f"{error} To send the rest: {self._sync}") from error
+
+    @property
+    def _sync(self) -> str:
+        """The command that sends what lies on the disk."""
+        return f"wandb sync {Path(self._run.dir).parent}"
 
     def _started(self, about: dict[str, Any]) -> Any:
         """The run, recorded on disk alone when W&B cannot be reached or knows no key."""

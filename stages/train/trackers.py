@@ -24,8 +24,8 @@ class Kind:
 
 TRACKERS: dict[str, Kind] = {
     "tensorboard": Kind(TensorBoard, "TensorBoard events"),
-    "wandb": Kind(WandB, "W&B rows", "wandb"),
-    "trackio": Kind(Trackio, "trackio rows", "trackio"),
+    "wandb": Kind(WandB, "further W&B rows", "wandb"),
+    "trackio": Kind(Trackio, "further trackio rows", "trackio"),
 }
 
 
