@@ -92,13 +92,22 @@ def check_format(form: PromptFormat, questions: Sequence[Sample], found: Finding
         if sample in FIXTURES and sample.question_type in ("open", "numerical") and sample.answer in text:
             found.problems.append(UsageError(f"{whose} the prompt of {sample.id} has its answer in it",
                                              "a prompt without the answer", "Mend its render."))
-    lost = next((sample.answer for sample in questions if conforming(form, sample.answer) is None), None)
-    if lost is not None and isinstance(form, OwnFormat) and form.example(lost) is None:
-        found.warnings.append(f"{whose} what a good reply looks like could not be guessed, so its parser was not tried "
-                              "on one; give it example(answer) -> str")
-    elif lost is not None:
-        found.problems.append(UsageError(f"{whose} a reply in the asked-for shape does not give back {lost!r}",
-                                         "parse(text, False) with that answer and well_formed=True",
+    lost = [sample for sample in questions if conforming(form, sample.answer) is None]
+    if lost:
+        _add_lost(form, lost, all(sample in FIXTURES for sample in questions) and len(lost) < len(questions), found)
+
+
+def _add_lost(form: PromptFormat, lost: Sequence[Sample], unasked: bool, found: Findings) -> None:
+    """Answers that the parser does not give back; a warning for kinds that the user has not shown to have."""
+    whose, kinds = f"prompt format {form.name}:", ", ".join(sorted({sample.question_type for sample in lost}))
+    if isinstance(form, OwnFormat) and form.example(lost[0].answer) is None:
+        found.warnings.append(f"{whose} what a good reply to {kinds} looks like could not be guessed, so its parser "
+                              "was not tried on one; give it example(answer) -> str")
+    elif unasked:
+        found.warnings.append(f"{whose} a reply in the asked-for shape does not give back answers to {kinds}")
+    else:
+        what = f"{whose} a reply in the asked-for shape does not give back {lost[0].answer!r}"
+        found.problems.append(UsageError(what, "parse(text, False) with that answer and well_formed=True",
                                          "Mend its parse or its example."))
 
 

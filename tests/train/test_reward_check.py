@@ -1,6 +1,7 @@
 """`strive train --check` finds what is wrong with a reward or a prompt before anything is spent."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -163,14 +164,17 @@ class Leaky(Guided):
         return stem(question) + known.get(question.text, "")
 class Forgetful(Guided):
     def render(self, question): return question.text
+class Comma(Guided):
+    def parse(self, text, truncated): return super().parse(text.replace(",", "#"), truncated)
 class Deaf(Guided):
     def parse(self, text, truncated): return Reply(text, None, False, "unparsed", truncated)
-form, guided, leaky, forgetful, deaf = Form(), Guided(), Leaky(), Forgetful(), Deaf()
+form, guided, leaky, forgetful, comma, deaf = Form(), Guided(), Leaky(), Forgetful(), Comma(), Deaf()
 '''
 
 
 @pytest.mark.parametrize(("name", "code", "told"), [
     ("guided", 0, ""), ("form", 0, "could not be guessed"), ("forgetful", 0, "lacks the question or an option"),
+    ("comma", 0, "does not give back answers to box, id_interval, interval, multi_answer"),
     ("leaky", 2, "has its answer in it"), ("deaf", 2, "does not give back 'B'"), ("none", 2, "no 'none' in"),
 ])
 @pytest.mark.parametrize("key", ["train.prompt_format", "eval.prompt_format"])
@@ -184,6 +188,28 @@ def test_a_prompt_format_is_tried_too(
     told_of = [*found.warnings, *(problem.what for problem in found.problems)]
     assert bool(found.problems) == (code == 2) and len(told_of) >= bool(told)
     assert all(told in text for text in told_of) if told else told_of == []
+
+
+def test_an_answer_of_the_users_own_data_that_is_not_read_back_is_a_problem(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "my_format.py").write_text(FORMAT)
+    monkeypatch.chdir(folder)
+    monkeypatch.delitem(sys.modules, "my_format", raising=False)
+    config = load(env={}, flags={"train.prompt_format": "my_format:comma"}).config
+    (problem,) = check(config, FIXTURES[:1] + (Sample("q", "v", "When?", None, "[1, 2]", "interval"),)).problems
+    assert "'[1, 2]'" in problem.what
+
+
+def test_the_examples_of_the_documentation_can_be_used(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "rewards.md").read_text("utf-8")
+    near, judged, boxed = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (folder / "shown_rewards.py").write_text(near + judged.replace("...", "return [0.5] * len(replies)"))
+    (folder / "shown_formats.py").write_text(boxed)
+    monkeypatch.chdir(folder)
+    found = tried({"train.prompt_format": "shown_formats:BOXED",
+                   "train.rewards": {"accuracy": 0.9, "shown_rewards:near": 0.1, "shown_rewards:judged": 0.1}})
+    assert found.problems == [] and len(found.rewards) == 3 and found.totals[0] > 0.9
 
 
 def test_people_get_a_table(folder: Path) -> None:
