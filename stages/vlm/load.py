@@ -7,38 +7,47 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
-from transformers.utils import logging
+from transformers.utils import is_flash_attn_2_available, logging
 
 from strive.configs.errors import MissingError, UsageError
-from strive.stages.vlm.adapters import make_adapter
+from strive.stages.vlm.adapters import ADAPTERS, make_adapter
+from strive.stages.vlm.attention import KERNELS
 from strive.stages.vlm.policy import Policy
 from strive.stages.vlm.resolve import model_identity, resolve_model
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16,
+          "mixed": torch.float32}
 LORA_TARGETS = r".*language_model\..*\.(q|k|v|o|gate|up|down)_proj"
+"""The projections of the language model: in every family vision towers and projectors have other paths."""
 
 
 def load_policy(model: str, *, device: str = "auto", dtype: str = "auto", max_pixels: int, min_pixels: int,
-                trainable: bool = False, freeze_vision: bool = True, lora_rank: int = 0, seed: int = 0) -> Policy:
+                trainable: bool = False, freeze_vision: bool = True, lora_rank: int = 0, seed: int = 0,
+                attention: str = "auto", time_text: str = "none", frame_pairing: str = "video") -> Policy:
     """Load `model` (Hugging Face id, folder, run folder or "demo") ready to sample and score.
 
     `device` auto: cuda, else mps, else cpu. `dtype` auto: bfloat16 on a GPU, float32 on the CPU, whatever the file
-    holds. `max_pixels`, `min_pixels`: a frame's area as the model sees it. `trainable`: parameters require gradients
-    (the vision tower's only when not `freeze_vision`; with `lora_rank` only the LoRA's, drawn from `seed`).
+    holds; mixed: float32 weights, `Policy.autocast` bfloat16. `max_pixels`, `min_pixels`: a frame's area as the model
+    sees it (unused by families of fixed size). `trainable`: parameters require gradients (the vision tower's only when
+    not `freeze_vision`; with `lora_rank` only the LoRA's, drawn from `seed`). `attention`: see `choose_attention`;
+    `time_text`, `frame_pairing`: see `make_adapter`.
     Raises MissingError (weights, peft) or UsageError (no processor, unknown family, unknown device).
     """
     logging.disable_progress_bar()  # progress is shown by strive's own reporter
     folder = resolve_model(model)
     place = choose_device(device)
+    precision = choose_dtype(dtype, place)
     config = _config(folder)
     processor = _processor(folder)
-    adapter = make_adapter(processor, config, max_pixels, min_pixels)
-    core = _weights(folder, choose_dtype(dtype, place))
+    adapter = make_adapter(processor, config, max_pixels, min_pixels, time_text, frame_pairing)
+    kernel = choose_attention(attention, place, precision)
+    core = _weights(folder, precision, kernel)
     core.to(place)
     core.eval()  # no dropout: rollout and training log-probs are the same function
     adapter.prepare(core)
     trained = _prepare_training(core, adapter, trainable, freeze_vision, lora_rank, seed)
-    return Policy(trained, processor, adapter, model_identity(model), freeze_vision or not trainable or lora_rank > 0)
+    return Policy(trained, processor, adapter, model_identity(model), freeze_vision or not trainable or lora_rank > 0,
+                  autocast=torch.bfloat16 if dtype == "mixed" else None, attention=kernel)
 
 
 def choose_device(name: str) -> torch.device:
@@ -56,12 +65,26 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_dtype(name: str, device: torch.device) -> torch.dtype:
-    """auto: bfloat16 on a GPU, float32 on the CPU (half precision is slow and coarse there)."""
+    """Dtype of the weights. auto: bfloat16 on a GPU, float32 on the CPU (half precision is slow and coarse there)."""
     if name == "auto":
         return torch.float32 if device.type == "cpu" else torch.bfloat16
     if name not in DTYPES:
         raise UsageError(f"unknown dtype {name!r}", f"auto or one of {', '.join(DTYPES)}.", "Set the dtype key.")
     return DTYPES[name]
+
+
+def choose_attention(name: str, device: torch.device, dtype: torch.dtype) -> str:
+    """The language model's attention. auto: FlashAttention 2 on a GPU in bfloat16 where it is installed, else sdpa."""
+    flash = is_flash_attn_2_available()
+    if name == "auto":
+        return "flash_attention_2" if flash and device.type == "cuda" and dtype == torch.bfloat16 else "sdpa"
+    if name not in KERNELS:
+        raise UsageError(f"unknown attention {name!r}", f"auto or one of {', '.join(KERNELS)}.",
+                         "Set train.attention.")
+    if name == "flash_attention_2" and not flash:
+        raise MissingError("attention flash_attention_2 needs flash-attn and a GPU that it supports",
+                           "the package flash-attn.", "Install it, or set train.attention=auto.")
+    return name
 
 
 def _config(folder: Path) -> Any:
@@ -78,16 +101,20 @@ def _refuse_code(folder: Path, error: Exception) -> None:
     if "trust_remote_code" in str(error):
         raise UsageError(f"the model in {folder} brings code of its own (auto_map), which is never run",
                          "a model whose classes are part of transformers.",
-                         "Choose a Qwen2.5-VL or Qwen3-VL model, or one converted to transformers' own classes.",
+                         f"Choose one of type {', '.join(sorted(ADAPTERS))}, converted to transformers' own classes.",
                          ) from error
 
 
-def _weights(folder: Path, dtype: torch.dtype) -> Any:
-    """The model with every weight from the files: transformers would draw absent ones at random and only warn."""
+def _weights(folder: Path, dtype: torch.dtype, attention: str) -> Any:
+    """The model with every weight from the files: transformers would draw absent ones at random and only warn.
+
+    Towers keep sdpa: their segments have no mask, and the Qwen ones are batched by length already.
+    """
+    parts = {"": attention, "text_config": attention, "vision_config": "sdpa"}
     try:
         loaded: Any = AutoModelForImageTextToText.from_pretrained(
-            folder, dtype=dtype, attn_implementation="sdpa", use_safetensors=True, local_files_only=True,
-            trust_remote_code=False, output_loading_info=True,
+            folder, dtype=dtype, attn_implementation=parts, use_safetensors=True,
+            local_files_only=True, trust_remote_code=False, output_loading_info=True,
         )
     except (SafetensorError, RuntimeError, OSError, ValueError) as error:
         _refuse_code(folder, error)

@@ -9,12 +9,14 @@ from torch import Tensor
 from transformers.vision_utils import get_vision_position_ids, get_vision_window_index
 
 from strive.stages.vlm.positions import VisualBlock
-from strive.stages.vlm.qwen import QwenAdapter
+from strive.stages.vlm.qwen import QwenAdapter, frame_lengths
 from strive.stages.vlm.vision_attention import Segments
 
 
 class Qwen25VL(QwenAdapter):
-    """One block per clip; the temporal position of a patch is floor(tokens_per_second × mean time of its frames)."""
+    """One block per video; the temporal position of a patch is floor(tokens_per_second × mean time of its frames)."""
+
+    times_in_video = True
 
     def blocks(self, grid: Sequence[int], times: np.ndarray) -> list[VisualBlock]:
         """Times count from the container's start, so that two samplings of one video differ in their positions.
@@ -25,21 +27,15 @@ class Qwen25VL(QwenAdapter):
         ticks = np.floor(np.round(per_second * times, 6)).astype(np.int64)
         return [VisualBlock(tuple(ticks.tolist()), grid[1] // self.merge, grid[2] // self.merge)]
 
-    def visual_text(self, grid: Sequence[int], times: np.ndarray) -> str:
-        """<|vision_start|> placeholders <|vision_end|>."""
-        count = grid[0] * grid[1] * grid[2] // self.merge**2
-        return f"{self.start_token}{self.video_token * count}{self.end_token}"
-
     def tower_inputs(self, grids: Tensor, device: torch.device) -> dict[str, Any]:
         """Patch positions, the order of patches by window, and the lengths of windows and frames."""
         vision = self.config.vision_config
         window_index, window_ends = get_vision_window_index(
             grids, spatial_merge_size=self.merge, window_size=vision.window_size, patch_size=vision.patch_size,
         )
-        frames = [rows * columns for count, rows, columns in grids.tolist() for _ in range(count)]
         return {
             "position_ids": get_vision_position_ids(grids, self.merge).to(device),
             "window_index": window_index.to(device),
             "cu_window_seqlens": Segments.of(torch.diff(window_ends).tolist(), device),
-            "cu_seqlens": Segments.of(frames, device),
+            "cu_seqlens": Segments.of(frame_lengths(grids), device),
         }

@@ -10,12 +10,14 @@ from transformers.vision_utils import get_vision_interpolation_indices_and_weigh
 
 from strive.stages.vlm.interface import VisionFeatures
 from strive.stages.vlm.positions import VisualBlock
-from strive.stages.vlm.qwen import QwenAdapter
+from strive.stages.vlm.qwen import QwenAdapter, frame_lengths
 from strive.stages.vlm.vision_attention import Segments
 
 
 class Qwen3VL(QwenAdapter):
     """One block per temporal patch, each after its timestamp; deepstack levels join the first decoder layers."""
+
+    times_in_video = True
 
     def blocks(self, grid: Sequence[int], times: np.ndarray) -> list[VisualBlock]:
         """Each patch is a picture of its own: temporal offset 0."""
@@ -28,8 +30,7 @@ class Qwen3VL(QwenAdapter):
         is replaced; 5.23 replaces `video_pad` alone and so wraps everything in one more pair, which the weights have
         not seen.
         """
-        tokens = f"{self.start_token}{self.video_token * (grid[1] * grid[2] // self.merge**2)}{self.end_token}"
-        return "".join(f"<{second:.1f} seconds>{tokens}" for second in times.tolist())
+        return "".join(f"<{second:.1f} seconds>{self.wrapped(grid[1] * grid[2])}" for second in times.tolist())
 
     def tower_inputs(self, grids: Tensor, device: torch.device) -> dict[str, Any]:
         """Patch positions, the taps of the learned position grid, and the lengths of frames."""
@@ -37,11 +38,10 @@ class Qwen3VL(QwenAdapter):
         taps, weights = get_vision_interpolation_indices_and_weights(
             grids, num_grid_per_side=side, mode="bilinear", align_corners=True, spatial_merge_size=self.merge,
         )
-        frames = [rows * columns for count, rows, columns in grids.tolist() for _ in range(count)]
         return {
             "position_ids": get_vision_position_ids(grids, self.merge).to(device),
             "interp_indices": taps.to(device), "interp_weights": weights.to(device),
-            "cu_seqlens": Segments.of(frames, device),
+            "cu_seqlens": Segments.of(frame_lengths(grids), device),
         }
 
     def language_inputs(self, embeds: Tensor, visual_index: Tensor, features: VisionFeatures) -> dict[str, Any]:

@@ -45,18 +45,6 @@ def resize_frames(frames: np.ndarray, size: tuple[int, int]) -> Tensor:
     return scaled.round_().clamp_(0, 255).to(torch.uint8)
 
 
-def fill_patches(frames: np.ndarray, times: np.ndarray, per_patch: int) -> tuple[np.ndarray, np.ndarray, int]:
-    """Repeat the last frame (and its time) until the count is a multiple of `per_patch`; also says how many were added.
-
-    So an odd clip ends on a still pair and a single frame is shown `per_patch` times.
-    """
-    missing = -len(frames) % per_patch
-    if not missing:
-        return frames, times, 0
-    return np.concatenate([frames, np.repeat(frames[-1:], missing, axis=0)]), np.append(times, [times[-1]] * missing), \
-        missing
-
-
 def patch_times(times: np.ndarray, per_patch: int) -> np.ndarray:
     """Mean presentation time in seconds of the frames of each temporal patch: float64 [T / per_patch]."""
     return times.astype(np.float64).reshape(-1, per_patch).mean(axis=1)

@@ -1,20 +1,13 @@
-"""Log-probs with a shared prefix: values and gradients are those of the repeated computation."""
+"""Log-probs of given completions; that a shared prefix is exact, for every family, is in `test_families.py`."""
 
 from pathlib import Path
 
 import pytest
 import torch
-from tiny_models import FAMILIES
 from vlm_views import mixed_views
 
 from strive.stages.vlm import Policy, load_policy, token_probs
 from strive.stages.vlm.token_probs import token_logprobs
-
-
-@pytest.fixture(scope="module")
-def trainable(model_folders: dict[str, Path]) -> dict[str, Policy]:
-    return {family: load_policy(str(folder), max_pixels=64 * 14 * 14, min_pixels=784, trainable=True,
-                                freeze_vision=False) for family, folder in model_folders.items()}
 
 
 def rows_of(policy: Policy) -> tuple[list, list[torch.Tensor]]:
@@ -23,24 +16,6 @@ def rows_of(policy: Policy) -> tuple[list, list[torch.Tensor]]:
     generator = torch.Generator().manual_seed(1)
     order, lengths = [0, 0, 1, 2, 3, 3, 3, 4], [9, 3, 5, 1, 4, 7, 2, 6]
     return [views[index] for index in order], [torch.randint(0, 300, (n,), generator=generator) for n in lengths]
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_a_shared_prefix_gives_the_repeated_values_and_gradients(family: str, trainable: dict[str, Policy]) -> None:
-    policy = trainable[family]
-    rows, completions = rows_of(policy)
-    weights = torch.randn(8, 9, generator=torch.Generator().manual_seed(2))
-    results = []
-    for share in (True, False):
-        policy.core.zero_grad()
-        scored = policy.logprobs(rows, completions, share_prefix=share)
-        (scored.logprobs * weights).sum().backward()
-        results.append((scored, {name: p.grad.clone() for name, p in policy.core.named_parameters()}))
-    (shared, gradients), (repeated, expected) = results
-    torch.testing.assert_close(shared.logprobs, repeated.logprobs, atol=1e-5, rtol=1e-5)
-    assert any(name.startswith("model.visual") and grad.abs().max() > 0 for name, grad in gradients.items())
-    for name, grad in gradients.items():
-        assert (grad - expected[name]).norm() <= 1e-5 * max(float(expected[name].norm()), 1e-3), name
 
 
 def test_padding_does_not_change_a_row(policy: Policy) -> None:

@@ -1,11 +1,14 @@
 """Rotary positions of prompts with video."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
-from vlm_views import clip
+from tiny_models import FIXED_SIZE, QWEN
+from vlm_views import clip, mixed_views
 
-from strive.stages.vlm import Policy
+from strive.stages.vlm import Policy, load_policy
 from strive.stages.vlm.positions import VisualBlock, rope_positions
 
 
@@ -39,8 +42,10 @@ def test_blocks_that_do_not_fit_the_placeholders_are_an_error(blocks: list[Visua
         rope_positions(np.array([0, 1, 1, 0], dtype=bool), blocks)
 
 
-def test_short_clips_get_the_positions_that_transformers_gives(policy: Policy) -> None:
+@pytest.mark.parametrize("family", QWEN)
+def test_short_clips_get_the_positions_that_transformers_gives(family: str, policies: dict[str, Policy]) -> None:
     """Up to the text after a video that ends early enough, both layouts are the same."""
+    policy = policies[family]
     times = np.array([0.0, 0.0, 1.0, 1.0])  # patches at 0 and 1 s: temporal offsets 0 and 2, not past the 3 columns
     view = policy.encode_view([clip(4)], times, "What colour?")
     assert view.grid_thw is not None
@@ -75,3 +80,36 @@ def test_the_temporal_position_is_the_floor_of_the_mean_time_of_the_pair(policie
     view = policy.encode_view([clip(6)], times, "What?")
     temporal = view.position_ids[0, view.mm_token_type_ids == 2]
     assert (temporal - temporal[0]).unique().tolist() == [0, 3, 21]
+
+
+def test_without_a_sense_of_time_a_patch_stands_at_its_number(policies: dict[str, Policy]) -> None:
+    for times in (np.arange(6.0), np.array([0.0, 0.5, 90.0, 91.0, 600.0, 601.0])):
+        view = policies["qwen2_vl"].encode_view([clip(6)], times, "What?")
+        temporal = view.position_ids[0, view.mm_token_type_ids == 2]
+        assert (temporal - temporal[0]).tolist() == [patch for patch in range(3) for _ in range(6)]
+
+
+@pytest.mark.parametrize("family", FIXED_SIZE)
+def test_plain_families_count_tokens(family: str, policies: dict[str, Policy]) -> None:
+    for view in mixed_views(policies[family]):
+        assert view.position_ids.tolist() == [list(range(len(view)))] and view.next_position == len(view)
+
+
+@pytest.mark.parametrize("family", QWEN)
+def test_frames_as_images_get_the_positions_that_transformers_gives(
+    family: str, model_folders: dict[str, Path]
+) -> None:
+    policy = load_policy(str(model_folders[family]), max_pixels=64 * 196, min_pixels=784, frame_pairing="images")
+    view = policy.encode_view([clip(3), clip(1, 1, 84, 56)], np.array([0.0, 400.0, 800.0, 900.0]), "What colour?")
+    theirs, delta = policy.core.model.get_rope_index(
+        view.input_ids[None], mm_token_type_ids=view.mm_token_type_ids[None], image_grid_thw=view.grid_thw)
+    assert torch.equal(view.position_ids, theirs[:, 0])
+    assert view.next_position == len(view) + int(delta)
+    assert view.grid_thw is not None and view.grid_thw.tolist() == [[1, 4, 6]] * 3 + [[1, 6, 4]]
+
+
+def test_a_repeated_frame_stands_at_its_own_time(model_folders: dict[str, Path]) -> None:
+    policy = load_policy(str(model_folders["qwen2_5_vl"]), max_pixels=64 * 196, min_pixels=784, frame_pairing="repeat")
+    view = policy.encode_view([clip(3)], np.array([0.0, 60.0, 61.5]), "What?")
+    temporal = view.position_ids[0, view.mm_token_type_ids == 2]
+    assert (temporal - temporal[0]).unique().tolist() == [0, 120, 123]

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from strive.configs.errors import ItemError
-from strive.stages.vlm.sizing import fill_patches, patch_times, resize_frames, target_size
+from strive.stages.vlm.sizing import patch_times, resize_frames, target_size
 
 
 @pytest.mark.parametrize(("height", "width", "expected"), [
@@ -50,10 +50,6 @@ def test_shrinking_is_antialiased_and_the_same_on_every_run() -> None:
     assert once.dtype == torch.uint8 and (once[..., 2:-2].float() - 127.5).abs().max() < 4
 
 
-def test_odd_clips_end_on_a_still_pair_and_single_frames_are_shown_twice() -> None:
-    frames = np.arange(3, dtype=np.uint8).reshape(3, 1, 1, 1).repeat(3, axis=3)
-    filled, times, added = fill_patches(frames, np.array([0.0, 1.0, 5.0]), 2)
-    assert filled[:, 0, 0, 0].tolist() == [0, 1, 2, 2] and times.tolist() == [0.0, 1.0, 5.0, 5.0] and added == 1
-    filled, times, added = fill_patches(frames[:1], np.array([7.0]), 2)
-    assert filled[:, 0, 0, 0].tolist() == [0, 0] and patch_times(times, 2).tolist() == [7.0] and added == 1
-    assert fill_patches(frames[:2], np.array([0.0, 1.0]), 2)[2] == 0
+def test_a_temporal_patch_stands_at_the_mean_time_of_its_frames() -> None:
+    assert patch_times(np.array([0.0, 1.0, 5.0, 7.0]), 2).tolist() == [0.5, 6.0]
+    assert patch_times(np.array([0.1, 0.7]), 1).tolist() == [0.1, 0.7]
