@@ -2,7 +2,6 @@
 
 import re
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from strive.cache.runs import record_run
-from strive.cli.data_files import DataFile, Upstream, data_files
+from strive.cli.data_files import Upstream, data_files
 from strive.cli.options import Common, common
 from strive.cli.output import duration, number
 from strive.cli.page import run_page
@@ -55,7 +54,7 @@ def run(
     """Train a policy; RUN/policy is an ordinary Hugging Face folder."""
     files = data_files(data or (), videos or ())
     if check:
-        return try_rewards(options, recipe, only_one(files))
+        return try_rewards(options, recipe, [file.path for file in files])
     if not files or folder is None:
         raise UsageError(f"train: no {'--run' if files else '--data'}", "--data FILE and --run DIR",
                          "See `strive train --help`.")
@@ -96,14 +95,6 @@ def seconds(text: str) -> float:
         raise UsageError(f"--max-time {text}: not a time", "90s, 30m, 8h or 1h30m", "Give the time the job may take.")
     hours, minutes, rest = (int(part or 0) for part in match.groups())
     return float(3600 * hours + 60 * minutes + rest)
-
-
-def only_one(files: Sequence[DataFile]) -> Path | None:
-    """The file to try rewards on; `UsageError` for several."""
-    if len(files) > 1:
-        raise UsageError(f"train --check with {len(files)} --data", "one file: it gives a question of each kind",
-                         f"Give one of them, as in --data {files[0].path}.")
-    return files[0].path if files else None
 
 
 def show_plan(session: Session, upstream: Upstream, job: "TrainJob") -> None:

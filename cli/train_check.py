@@ -1,6 +1,7 @@
 """`strive train --check`: the rewards and the prompt format of a config, tried without a model or a video."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,13 +15,13 @@ if TYPE_CHECKING:
     from strive.stages.train.reward_check import Findings, Tried
 
 
-def try_rewards(options: Common, recipe: str, data: Path | None) -> None:
+def try_rewards(options: Common, recipe: str, data: Sequence[Path]) -> None:
     """Print what each reward gives for each reply; `UsageError` when a reward or a format cannot be used."""
     session = open_session("train", options, recipe=recipe)
     from strive.stages.tasks.dataset import read_dataset
     from strive.stages.train.reward_check import check
 
-    found = check(session.resolved.config, read_dataset(data) if data else ())
+    found = check(session.resolved.config, [sample for file in data for sample in read_dataset(file)])
     lines = lines_of(found)
     if found.problems:
         for line in (*lines, *(f"problem: {problem.what}" for problem in found.problems[1:])):

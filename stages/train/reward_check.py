@@ -14,7 +14,16 @@ from strive.stages.tasks.own_format import OwnFormat
 from strive.stages.tasks.prompt import PromptFormat, format_named
 from strive.stages.tasks.sample import Sample
 from strive.stages.train.own_reward import OwnReward
-from strive.stages.train.reward_fixtures import FIXTURES, RIGHT, WRONG, Trial, conforming, one_of_each, trials
+from strive.stages.train.reward_fixtures import (
+    FIXTURES,
+    RIGHT,
+    WRONG,
+    Trial,
+    conforming,
+    kind_of,
+    one_of_each,
+    trials,
+)
 from strive.stages.train.rewards import Part, RewardSet, load_rewards
 
 SLOW_MS = 10.0
@@ -171,11 +180,11 @@ def flags_of(values: Sequence[float], ms: float, tried_on: Sequence[Trial]) -> t
     return tuple(flags)
 
 
-def telling(values: Sequence[float], tried_on: Sequence[Trial]) -> set[str]:
-    """The samples whose right and wrong answers have different values."""
-    of = {(trial.sample.id, trial.what): value for trial, value in zip(tried_on, values, strict=True)}
-    ids = {trial.sample.id for trial in tried_on}
-    return {name for name in ids if of[name, RIGHT] != of[name, WRONG] and math.isfinite(of[name, RIGHT])}
+def telling(values: Sequence[float], tried_on: Sequence[Trial]) -> set[tuple[str, str]]:
+    """The kinds of questions whose right and wrong answers have different values."""
+    of = {(kind_of(trial.sample), trial.what): value for trial, value in zip(tried_on, values, strict=True)}
+    kinds = {kind_of(trial.sample) for trial in tried_on}
+    return {kind for kind in kinds if of[kind, RIGHT] != of[kind, WRONG] and math.isfinite(of[kind, RIGHT])}
 
 
 def _add_totals(found: Findings, rewards: int) -> None:
@@ -185,7 +194,7 @@ def _add_totals(found: Findings, rewards: int) -> None:
         return
     found.totals = [sum(one.weight * one.values[i] for one in found.rewards) for i in range(len(found.trials))]
     told = telling(found.totals, found.trials)
-    blind = sorted({trial.sample.question_type for trial in found.trials if trial.sample.id not in told})
+    blind = sorted({trial.sample.question_type for trial in found.trials if kind_of(trial.sample) not in told})
     if blind and not found.problems:
         found.warnings.append(f"the whole reward is the same for right and wrong answers: it cannot teach "
                               f"{', '.join(blind)}")

@@ -45,11 +45,16 @@ class Trial:
     reply: Reply
 
 
+def kind_of(sample: Sample) -> tuple[str, str]:
+    """What decides how an answer is judged: question type and metric."""
+    return sample.question_type, str(sample.meta.get("metric"))
+
+
 def one_of_each(samples: Iterable[Sample]) -> list[Sample]:
-    """The first sample of each (question type, metric)."""
+    """The first sample of each kind."""
     found: dict[tuple[str, str], Sample] = {}
     for sample in samples:
-        found.setdefault((sample.question_type, str(sample.meta.get("metric"))), sample)
+        found.setdefault(kind_of(sample), sample)
     return list(found.values())
 
 

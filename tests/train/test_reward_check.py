@@ -145,6 +145,9 @@ def test_with_data_the_users_own_questions_are_tried_and_no_video_is_needed(fold
     found = strive(folder, 0, *rewards("my_rewards:own_column"), "--data", "data.jsonl", "--model", "none-is-loaded")
     assert {row["id"] for row in found["replies"]} == {"q3", "q5"}
     assert [row["total"] for row in found["replies"] if row["reply"] == "right"] == [0.3, 0.5]
+    (folder / "more.jsonl").write_text(json.dumps(rows[0] | {"question_type": "open", "id": "q5"}) + "\n")
+    both = strive(folder, 0, *rewards("my_rewards:own_column"), "--data", "data.jsonl", "--data", "more.jsonl=2")
+    assert len(both["replies"]) == len(found["replies"]) * 3 // 2
     assert "gone.jsonl" in strive(folder, 5, "--data", "gone.jsonl")["error"]["what"]
 
 
