@@ -87,6 +87,8 @@ class Output:
         self._last = now
         if self.tty:
             self._show_bar(stage, over, total, f"failed {failed}  {rate:.1f}/s  eta {eta}  {printable(current)[:28]}")
+            if over >= total:  # what comes next, such as a model that loads, is not this stage
+                self.close_bar()
         else:
             self.talk(f"{stage} {over}/{total} done={done} failed={failed} rate={rate:.1f}/s eta={eta}")
 
