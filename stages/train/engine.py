@@ -94,8 +94,9 @@ class PrefixEngine:
         self._kept.clear()
 
     def shrink(self) -> None:
-        """Half the tokens a forward."""
+        """Half the tokens a forward; gradients so far are discarded."""
         self.forget()
+        self.optimizer.discard()
         self.token_budget = max(1, self.token_budget // 2)
 
     def _read_for_rollout(self, shown: list[Shown]) -> "Prefix":

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from strive.cache.store import Artefact
 from strive.configs.schema import Config
 from strive.stages.reporter import Reporter
+from strive.stages.train.order import Source
+from strive.stages.train.ranks import Ranks
 
 if TYPE_CHECKING:
     from strive.stages.vlm.policy import Policy
@@ -26,7 +28,8 @@ class TrainJob:
     demo. evaluate: called every `train.eval_every` steps and at the end. max_time_s: checkpoint and stop after the step
     in which this many seconds have passed, `spent_s` of them before `train` was called. sources: where each config
     value came from. force: start over, forgetting the run. eval_digest: what `evaluate` measures on; scores of another
-    digest are not compared.
+    digest are not compared. data: the files that the samples come from, with their weights; () for one file. ranks: the
+    processes that train together.
     """
 
     config: Config
@@ -40,6 +43,8 @@ class TrainJob:
     sources: Mapping[str, str] = field(default_factory=dict)
     force: bool = False
     eval_digest: str = ""
+    data: tuple[Source, ...] = ()
+    ranks: Ranks = field(default_factory=Ranks)
 
 
 @dataclass(frozen=True)

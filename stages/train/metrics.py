@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from strive.stages.train.advantages import Advantages
+from strive.stages.train.records import Collected
 from strive.stages.train.rewards import Scored
-from strive.stages.train.rollout import Example, Row
+from strive.stages.train.rollout import Row
 
 if TYPE_CHECKING:
     from strive.stages.train.step import Update
@@ -27,23 +28,22 @@ class Spent:
     encoder_calls: int
 
 
-def metrics_row(step: int, examples: Sequence[Example], rows: Sequence[Row], scored: Sequence[Scored],
-                advantages: Advantages, update: "Update", spent: Spent) -> dict[str, Any]:
+def metrics_row(step: int, found: Collected, advantages: Advantages, update: "Update", spent: Spent) -> dict[str, Any]:
     """One line of metrics.jsonl; `step` counts from 1. Figures that are not finite are null."""
-    totals = np.array([s.total for s in scored])
-    finite = totals[np.isfinite(totals)]
-    lengths = [len(row.completion.ids) for row in rows]
+    records, prompts = found.records, found.prompts
+    finite = np.array([r.reward for r in records if math.isfinite(r.reward)])
+    tokens = sum(r.tokens for r in records)
     row = {
         "step": step,
         "loss": update.loss,
         "reward_mean": mean(finite),
         "reward_std": float(finite.std()) if len(finite) else math.nan,
-        "accuracy": mean([s.accuracy for s in scored]),
-        "format_rate": mean([float(s.well_formed) for s in scored]),
+        "accuracy": mean([r.accuracy for r in records]),
+        "format_rate": mean([float(r.well_formed) for r in records]),
         **advantages.stats,
-        **{f"reward_{name}": mean([s.parts[name] for s in scored]) for name in scored[0].parts},
+        **{f"reward_{name}": mean([r.parts[name] for r in records]) for name in records[0].parts},
         "kl": update.kl,
-        "entropy": sum(row.completion.entropy * own for row, own in zip(rows, lengths, strict=True)) / sum(lengths),
+        "entropy": sum(r.entropy * r.tokens for r in records) / max(tokens, 1),
         "clip_frac": update.clip_frac,
         "grad_norm": update.grad_norm,
         "lr": update.lr,
@@ -51,13 +51,13 @@ def metrics_row(step: int, examples: Sequence[Example], rows: Sequence[Row], sco
         "logprob_gap_mean": update.gap_mean,
         "logprob_gap_max": update.gap_max,
         "rows_updated": update.rows,
-        "groups": len(examples),
-        "rollouts": len(rows),
-        "completion_len_mean": mean(lengths),
-        "completion_tokens": sum(lengths),
-        "truncated_rate": mean([float(not row.completion.finished) for row in rows]),
-        "prompt_tokens": sum(len(view) for example in examples for view in example.views),
-        "visual_tokens": sum(view.inputs.visual_tokens for example in examples for view in example.views),
+        "groups": len(prompts),
+        "rollouts": len(records),
+        "completion_len_mean": tokens / len(records),
+        "completion_tokens": tokens,
+        "truncated_rate": mean([float(not r.finished) for r in records]),
+        "prompt_tokens": sum(one.tokens for one in prompts),
+        "visual_tokens": sum(one.visual_tokens for one in prompts),
         "encoder_calls": spent.encoder_calls,
         "rollout_s": spent.rollout_s,
         "update_s": spent.update_s,
@@ -78,7 +78,7 @@ def memory() -> dict[str, int]:
 
 
 def notable_rollouts(step: int, rows: Sequence[Row], scored: Sequence[Scored],
-                     advantages: Advantages) -> Iterator[dict[str, Any]]:
+                     advantages: Sequence[float] | np.ndarray) -> Iterator[dict[str, Any]]:
     """Lines of rollouts.jsonl: each group's rollout with the highest reward and, if lower, that with the lowest."""
     groups: dict[int, list[int]] = {}
     for place, row in enumerate(rows):
@@ -90,9 +90,9 @@ def notable_rollouts(step: int, rows: Sequence[Row], scored: Sequence[Scored],
         best, worst = ranked[-1], ranked[0]
         top = sum(scored[p].total == scored[best].total for p in ranked)
         about = {"group_size": len(places), "group_top": top}
-        yield described(step, "best", rows[best], scored[best], float(advantages.values[best]), about)
+        yield described(step, "best", rows[best], scored[best], float(advantages[best]), about)
         if scored[worst].total < scored[best].total:
-            yield described(step, "worst", rows[worst], scored[worst], float(advantages.values[worst]), about)
+            yield described(step, "worst", rows[worst], scored[worst], float(advantages[worst]), about)
 
 
 def described(step: int, rank: str, row: Row, scored: Scored, advantage: float,

@@ -8,16 +8,19 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
-
 if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
     from strive.stages.train.optimizer import Optimizer
 
 BUCKET_ELEMENTS = 2**25
 """Gradients are summed this many numbers at a time."""
+LONGEST_WAIT = timedelta(days=7)
+"""How long the others wait while the first process makes bundles or evaluates."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ class Ranks:
         """Every process's JSON value, in the order of ranks; plain bytes travel, never pickles."""
         if self.world == 1:
             return [value]
+        import torch
+
         own = torch.tensor(list(json.dumps(value).encode()), dtype=torch.uint8, device=self._device())
         sizes = [int(size) for size in self._each(torch.tensor([len(own)], device=own.device))]
         padded = torch.nn.functional.pad(own, (0, max(sizes) - len(own)))
@@ -76,7 +81,9 @@ class Ranks:
         if self.world > 1:
             self.sum([0.0])
 
-    def _sum_bucket(self, bucket: list[Tensor]) -> None:
+    def _sum_bucket(self, bucket: "list[Tensor]") -> None:
+        import torch
+
         flat = torch.cat([gradient.flatten() for gradient in bucket])
         torch.distributed.all_reduce(flat)
         for gradient, own in zip(bucket, flat.split([g.numel() for g in bucket]), strict=True):
@@ -85,17 +92,23 @@ class Ranks:
     def _reduced(self, values: Sequence[float], how: str) -> list[float]:
         if self.world == 1:
             return [float(value) for value in values]
+        import torch
+
         held = torch.tensor(values, dtype=torch.float64, device=self._device())
         torch.distributed.all_reduce(held, op=getattr(torch.distributed.ReduceOp, how))
         reduced: list[float] = held.tolist()
         return reduced
 
-    def _each(self, own: Tensor) -> list[Tensor]:
+    def _each(self, own: "Tensor") -> "list[Tensor]":
+        import torch
+
         found = [torch.empty_like(own) for _ in range(self.world)]
         torch.distributed.all_gather(found, own)
         return found
 
-    def _device(self) -> torch.device:
+    def _device(self) -> "torch.device":
+        import torch
+
         return torch.device("cuda" if torch.distributed.get_backend() == "nccl" else "cpu")
 
 
@@ -104,6 +117,18 @@ def world_size() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def rank_of_process() -> int:
-    """This process's number, 0 without torchrun."""
-    return int(os.environ.get("RANK", "0"))
+def joined() -> Ranks:
+    """This process's place among those that torchrun has started, once all have met; one alone without torchrun.
+
+    Each process takes the GPU of its LOCAL_RANK where there are GPUs, and talks over NCCL; else over gloo.
+    """
+    if world_size() == 1:
+        return Ranks()
+    import torch
+    from torch import distributed
+
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    if not distributed.is_initialized():
+        distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo", timeout=LONGEST_WAIT)
+    return Ranks(distributed.get_rank(), distributed.get_world_size())

@@ -6,6 +6,7 @@
     RUN/checkpoints/step_000100/                        RUN/best/, best.json policy with the highest evaluation
     RUN/policy/               the trained policy        RUN/adapter/         its LoRA alone, where there is one
     RUN/tensorboard/          the metrics again           RUN/last_item.json   questions of the step at work
+    RUN/pass_rates.jsonl      accuracy of each question before training, with `train.pass_rate`
     RUN/results.json          last metrics, written when finished; names the policy's digest
 """
 
@@ -25,6 +26,7 @@ from strive.configs.schema import Config
 from strive.stages.train import checkpoint
 
 FORMAT = 1
+OTHER_FILES = ("pass_rates.jsonl", "wandb.json", "trackio.json")
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,8 @@ class RunFolder:
 
     def clear(self) -> None:
         """Forget the run: everything this stage writes, nothing else in the folder."""
-        for file in (self.results, self.metrics, self.rollouts, self.last_item, self.best_record, self.config):
+        for file in (self.results, self.metrics, self.rollouts, self.last_item, self.best_record, self.config,
+                     *(self.root / name for name in OTHER_FILES)):
             file.unlink(missing_ok=True)
         for folder in (self.checkpoints, self.policy, self.adapter, self.best, self.board):
             remove_folder(folder)
@@ -160,9 +163,15 @@ class RunFolder:
 
 def differences(past: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What keeps `now` from going on with `past`, each as `name: old -> new`."""
-    keys = sorted(set(past["train"]) | set(now["train"]))
-    found = [f"train.{key}: {one_line(past['train'].get(key))} -> {one_line(now['train'].get(key))}"
-             for key in keys if past["train"].get(key) != now["train"].get(key)]
+    # a key that is younger than the run had its default then
+    before = {**Config().train.result_keys(), **past["train"]}
+    keys = sorted(set(before) | set(now["train"]))
+    found = [f"train.{key}: {one_line(before.get(key))} -> {one_line(now['train'].get(key))}"
+             for key in keys if before.get(key) != now["train"].get(key)]
+    found += [f"{name}: its file has changed" if name in now.get("own_code", {}) else f"{name}: no longer used"
+              for name, digest in past.get("own_code", {}).items() if now.get("own_code", {}).get(name) != digest]
+    if past.get("sources") != now.get("sources"):
+        found.append(f"data files: {one_line(past.get('sources'))} -> {one_line(now.get('sources'))}")
     if past["model"] != now["model"]:
         found.append(f"model weights: {past['model']} -> {now['model']}")
     if past["data"] != now["data"]:

@@ -19,14 +19,16 @@ if TYPE_CHECKING:
 
 @dataclass
 class State:
-    """What the loop remembers between steps; `step` steps are done and fix the position in the data.
+    """What the loop remembers between steps; `step` steps are done.
 
+    position: questions drawn from the stream so far (-1 in a checkpoint that does not say: a batch each step).
     bad_steps: non-finite steps in a row. skipped_steps, rollouts, bad_rewards: counts since the start. failed: samples
     left out while running, id -> reason. best_step, best_score: the highest evaluation so far, by the evaluation of
     `eval_digest`. eval_failed: samples that an evaluation could not ask, id -> reason.
     """
 
     step: int = 0
+    position: int = -1
     bad_steps: int = 0
     skipped_steps: int = 0
     rollouts: int = 0

@@ -4,6 +4,7 @@ Everything up to the decision to train works without torch, so that a finished r
 """
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from importlib.util import find_spec
 from typing import Any
 
@@ -12,14 +13,16 @@ from strive.cache.key import library_series
 from strive.cache.lock import hold
 from strive.cache.store import Artefact
 from strive.configs.errors import MissingError, UsageError
-from strive.configs.load import nearest
-from strive.stages.tasks.prompt import PROMPT_FORMATS
+from strive.stages.tasks.plugins import plugin_identity
+from strive.stages.tasks.prompt import format_named
 from strive.stages.train import threads
 from strive.stages.train.job import BUNDLE_FILE, TrainJob, TrainOutcome
 from strive.stages.train.loss_names import check_loss
 from strive.stages.train.rewards import check_names
 from strive.stages.train.rollout import per_variant
 from strive.stages.train.run_folder import FORMAT, RunFolder, refuse_changes
+from strive.stages.train.sources import describe_sources
+from strive.stages.train.trackers import check_trackers
 from strive.stages.vlm.resolve import model_identity, resolve_model
 
 UPSTREAM = ("extract", "score", "variants")
@@ -40,7 +43,7 @@ def train(job: TrainJob) -> TrainOutcome:
     check_count(len(bundles), job.config.train.prompts_per_step)
     run = RunFolder(job.run)
     run.refuse_other_kinds()
-    with hold(run.lock, timeout_s=0):
+    with hold(run.lock, timeout_s=0) if job.ranks.is_first else nullcontext():
         if job.force:
             refuse_own_model(job)
         past = None if job.force else run.read_record()
@@ -51,6 +54,7 @@ def train(job: TrainJob) -> TrainOutcome:
             if done is not None:
                 return done
             warn_of_libraries(job, past, record)
+        job.ranks.barrier()  # what stood in the folder has been read by all before the first one writes
         verify(bundles)
         from strive.stages.train.session import carry_out
 
@@ -62,9 +66,9 @@ def check_settings(job: TrainJob) -> None:
     train_config = job.config.train
     check_names(train_config.rewards)
     check_loss(train_config.loss)
-    if train_config.prompt_format not in PROMPT_FORMATS:
-        raise UsageError(f"train.prompt_format = {train_config.prompt_format!r}: no such format",
-                         f"one of {', '.join(PROMPT_FORMATS)}", nearest(train_config.prompt_format, PROMPT_FORMATS))
+    format_named(train_config.prompt_format)
+    check_trackers(train_config.trackers)
+    check_processes(job)
     variants = job.config.variants.count
     each = per_variant(train_config.rollouts, variants, "variants.count")
     if each < 2 and train_config.advantage_scope == "per_variant":
@@ -74,6 +78,15 @@ def check_settings(job: TrainJob) -> None:
     if train_config.lora_rank > 0 and find_spec("peft") is None:
         raise MissingError(f"train.lora_rank = {train_config.lora_rank} needs peft, which is not installed", "peft",
                            "Run: pip install strive[lora]")
+
+
+def check_processes(job: TrainJob) -> None:
+    """`UsageError` when a step has fewer questions than there are processes."""
+    questions, world = job.config.train.prompts_per_step, job.ranks.world
+    if questions < world:
+        raise UsageError(f"train.prompts_per_step = {questions} over {world} processes",
+                         "at least one question a step for each process",
+                         f"Set train.prompts_per_step={world} or start fewer processes.")
 
 
 def refuse_own_model(job: TrainJob) -> None:
@@ -103,7 +116,15 @@ def describe(job: TrainJob, bundles: Mapping[str, Artefact], past: Mapping[str, 
         "upstream": {f"{stage}.{key}": value for stage in UPSTREAM
                      for key, value in getattr(job.config, stage).result_keys().items()},
         "libraries": library_series("torch", "transformers"),
+        **own_code(job), **describe_sources(job.data),
     }
+
+
+def own_code(job: TrainJob) -> dict[str, Any]:
+    """Digests of the user's own rewards and prompt format, {} without any."""
+    settings = job.config.train
+    found = plugin_identity([*settings.rewards, settings.prompt_format], "train.rewards, train.prompt_format")
+    return {"own_code": found} if found else {}
 
 
 def nothing_to_do(job: TrainJob, run: RunFolder) -> TrainOutcome | None:

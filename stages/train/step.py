@@ -56,7 +56,7 @@ class Engine(Protocol):
         """Let go of what rollouts have left for an update that will not come."""
 
     def shrink(self) -> None:
-        """Use about half the memory from now on."""
+        """Discard gradients and use about half the memory from now on."""
 
 
 class Reference(Protocol):

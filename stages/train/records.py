@@ -1,0 +1,76 @@
+"""What is known of a rollout once it is scored, as plain values: advantages and metrics read it, from any process."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from strive.stages.train.ranks import Ranks
+from strive.stages.train.rewards import Scored
+from strive.stages.train.rollout import Example, Row
+
+
+@dataclass(frozen=True)
+class Record:
+    """One rollout: whose it is, what it was worth, how long it is. `reward` is NaN without a finite one."""
+
+    place: int
+    sample_id: str
+    variant_id: int
+    reward: float
+    parts: dict[str, float]
+    bad: list[str]
+    accuracy: float
+    well_formed: bool
+    tokens: int
+    entropy: float
+    finished: bool
+
+
+@dataclass(frozen=True)
+class Prompted:
+    """A question's prompts: tokens of all its views, and how many of them are visual."""
+
+    place: int
+    sample_id: str
+    tokens: int
+    visual_tokens: int
+
+
+@dataclass
+class Collected:
+    """All processes' rollouts of a step, in the order of the questions, and which of them are this process's."""
+
+    records: list[Record] = field(default_factory=list)
+    prompts: list[Prompted] = field(default_factory=list)
+    own: list[int] = field(default_factory=list)
+
+    def groups(self) -> dict[int, list[int]]:
+        """Record numbers of each question, by its place."""
+        found: dict[int, list[int]] = {}
+        for number, record in enumerate(self.records):
+            found.setdefault(record.place, []).append(number)
+        return found
+
+
+def record_of(place: int, row: Row, scored: Scored, charge: float = 0.0) -> Record:
+    """`charge` is taken off the reward (a KL)."""
+    done = row.completion
+    return Record(place, row.sample_id, row.variant_id, scored.total - charge, scored.parts, list(scored.bad),
+                  scored.accuracy, scored.well_formed, len(done.ids), done.entropy, done.finished)
+
+
+def prompted(place: int, example: Example) -> Prompted:
+    """Of a question that is rolled out."""
+    return Prompted(place, example.sample.id, sum(map(len, example.views)),
+                    sum(view.inputs.visual_tokens for view in example.views))
+
+
+def gathered(records: Sequence[Record], prompts: Sequence[Prompted], ranks: Ranks) -> Collected:
+    """Put together what all processes have."""
+    parts: list[dict[str, Any]] = ranks.gather(
+        {"records": [asdict(one) for one in records], "prompts": [asdict(one) for one in prompts]})
+    merged = [(rank, Record(**one)) for rank, part in enumerate(parts) for one in part["records"]]
+    merged.sort(key=lambda pair: pair[1].place)
+    shown = sorted((Prompted(**one) for part in parts for one in part["prompts"]), key=lambda one: one.place)
+    return Collected([record for _, record in merged], shown,
+                     [number for number, (rank, _) in enumerate(merged) if rank == ranks.rank])
