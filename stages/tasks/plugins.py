@@ -21,15 +21,17 @@ from strive.configs.load import nearest
 SPEC = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
+class Interruption(BaseException):
+    """Raised by us inside the user's code to end it; no Exception, so that its `except Exception` lets it pass."""
+
+
 class OwnCodeError(Exception):
     """What came out of the user's code: `kind` is the exception's type, `reason` type, message and place."""
 
     def __init__(self, error: BaseException) -> None:
         self.kind = type(error).__name__
-        frames = traceback.extract_tb(error.__traceback__)[1:]
-        place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-        said = " ".join(str(error).split())[:200]
-        self.reason = f"{self.kind}{': ' * bool(said)}{said}{place}"
+        said, place = " ".join(_words(error).split())[:200], _place(error)
+        self.reason = f"{self.kind}{': ' * bool(said)}{said}{f' ({place})' * bool(place)}"
         super().__init__(self.reason)
 
 
@@ -51,9 +53,9 @@ def run_own(function: Callable[..., Any], *arguments: Any) -> Any:
     """`function(*arguments)`; what it raises becomes `OwnCodeError`. Our own errors and Ctrl-C pass."""
     try:
         return function(*arguments)
-    except StriveError:
+    except (StriveError, KeyboardInterrupt, Interruption):
         raise
-    except (Exception, SystemExit) as error:  # code that is not ours may raise anything
+    except BaseException as error:  # code that is not ours may raise anything (asyncio: a CancelledError)
         raise OwnCodeError(error) from error
 
 
@@ -84,6 +86,21 @@ def plugin_identity(names: Iterable[str], setting: str) -> dict[str, str]:
     """
     found = {name: load_plugin(name, setting).files for name in sorted(set(names)) if is_plugin(name)}
     return {name: digest_bytes(b"\0".join(file.read_bytes() for file in files)) for name, files in found.items()}
+
+
+def _words(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # its __str__ is not ours either
+        return "its message cannot be read"
+
+
+def _place(error: BaseException) -> str:
+    """`file.py:12`, the innermost line; "" for code without a file."""
+    if isinstance(error, SyntaxError):
+        return ""  # its message has it
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__)[1:] if not frame.filename.startswith("<")]
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
 
 
 def _import(module_name: str, name: str, setting: str) -> ModuleType:

@@ -6,13 +6,15 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-AGAIN_S = 1.0
-"""Seconds after which the interruption comes again, for code that swallowed it."""
+from strive.stages.tasks.plugins import Interruption
+
+AGAIN_S = 0.2
+"""Seconds after which the interruption comes again, for code that swallowed it (`while True: try … except: sleep`)."""
 SHORTEST_S = 1e-3
 """Below a microsecond a timer would be off."""
 
 
-class Expired(BaseException):  # no Exception: an `except Exception` in the interrupted code must not swallow it
+class Expired(Interruption):
     """The call took longer than it may."""
 
 
@@ -38,6 +40,6 @@ def within(seconds: float, function: Callable[..., Any], *arguments: Any) -> Any
             return function(*arguments)
         finally:
             armed = False
-    finally:  # a ring before `armed` was cleared lands here; the next one is a second away
+    finally:  # a ring before `armed` was cleared lands here; the next one is `AGAIN_S` away
         signal.setitimer(signal.ITIMER_REAL, *timer)
         signal.signal(signal.SIGALRM, handler)
