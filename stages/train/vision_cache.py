@@ -40,7 +40,7 @@ RESERVE_BYTES = 2 << 30
 
 @dataclass(frozen=True, eq=False)
 class Kept:
-    """The features of one view, and the patch grid int64 [clips, 3] that they were made on (None: a family without)."""
+    """The features of one view, and the `grid_thw` int64 [visuals, 3] that came with its pixels (None: none did)."""
 
     features: VisionFeatures
     grid: "Tensor | None"
@@ -124,14 +124,14 @@ def refuse_trained(policy: "Policy") -> None:
 
 
 def packed(kept: Sequence[Kept]) -> dict[str, "Tensor"]:
-    """Flat names and contiguous tensors of their own, as safetensors wants them."""
+    """Flat names and contiguous tensors, as safetensors wants them."""
     found: dict[str, Tensor] = {}
     for place, view in enumerate(kept):
         found[f"{place}.tokens"] = view.features.tokens
         found.update({f"{place}.level{i}": level for i, level in enumerate(view.features.deepstack)})
         if view.grid is not None:
             found[f"{place}.grid"] = view.grid
-    return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in found.items()}
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in found.items()}
 
 
 def unpacked(tensors: Mapping[str, "Tensor"]) -> list[Kept]:
@@ -146,15 +146,21 @@ def unpacked(tensors: Mapping[str, "Tensor"]) -> list[Kept]:
                                 "Run `strive cache verify --deep`.") from error
 
 
+def check_count(kept: Sequence[Kept], variants: int, place: str) -> None:
+    """`VerificationError` unless there are features for so many variants."""
+    if len(kept) != variants:
+        raise misfit(f"{place}: kept vision features of {len(kept)} views for {variants} variants")
+
+
 def check_fit(kept: Sequence[Kept], views: Sequence[ViewInputs], place: str) -> None:
-    """`VerificationError` unless there are features for each view, one for each of its visual tokens."""
-    wanted = [view.visual_tokens for view in views]
-    found = [len(one.features.tokens) for one in kept]
-    levels_fit = all(level.shape == one.features.tokens.shape for one in kept for level in one.features.deepstack)
-    grids_fit = len(kept) == len(views) and all(
-        one.grid is None or view.grid_thw is None or one.grid.tolist() == view.grid_thw.tolist()
-        for one, view in zip(kept, views, strict=True))
-    if found != wanted or not levels_fit or not grids_fit:
-        raise VerificationError(f"{place}: kept vision features for {found} visual tokens, the prompts have {wanted}",
-                                "features that were made of these very views",
-                                "Run `strive cache verify --deep`, or train with --set train.vision_cache=off.")
+    """`VerificationError` unless every view has a row of features for each of its visual tokens, on each level."""
+    found, wanted = [len(one.features.tokens) for one in kept], [view.visual_tokens for view in views]
+    ragged = any(level.shape != one.features.tokens.shape for one in kept for level in one.features.deepstack)
+    if found != wanted or ragged:
+        raise misfit(f"{place}: kept vision features for {found} visual tokens, the prompts have {wanted}")
+
+
+def misfit(what: str) -> VerificationError:
+    """The error for whole bytes that are not those of these views."""
+    return VerificationError(what, "features that were made of these very views",
+                             "Train with --set train.vision_cache=off, and please report it.")

@@ -34,7 +34,7 @@ class Identity:
         settings = {
             "max_pixels": policy.adapter.max_pixels, "min_pixels": policy.adapter.min_pixels,
             "frame_pairing": config.frame_pairing, "mixed": config.dtype == "mixed",
-            "attention": getattr(getattr(tower, "config", None), "_attn_implementation", None),
+            "attention": getattr(policy.core.config.vision_config, "_attn_implementation", None),
             "arithmetic": arithmetic(policy.device),
         }
         digests = {"tower": tower_digest(tower), "model": digest_json(stable(policy.core.config.to_dict())),

@@ -1,4 +1,4 @@
-"""How many bytes kept vision features take, from bundles' sizes and the model's config alone, and whether they fit."""
+"""How many bytes kept vision features take, from bundles' sizes and a model's config alone, and whether they fit."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,11 +12,12 @@ from strive.configs.schema import Config
 from strive.stages.bundle.reader import Bundle
 from strive.stages.reporter import Reporter
 from strive.stages.train.job import BUNDLE_FILE
-from strive.stages.train.unseen_view import pool_sizes
+from strive.stages.train.unseen_view import pool_sizes, visual_tokens
 from strive.stages.train.vision_cache import RESERVE_BYTES, STAGE, VisionCache
 from strive.stages.train.vision_identity import Identity
+from strive.stages.vlm.adapters import make_adapter
 from strive.stages.vlm.load import choose_device, choose_dtype
-from strive.stages.vlm.sizing import target_size
+from strive.stages.vlm.resolve import resolve_model
 
 if TYPE_CHECKING:
     from strive.stages.vlm.policy import Policy
@@ -26,84 +27,46 @@ LOOKED_AT = 64
 
 
 @dataclass(frozen=True)
-class Geometry:
-    """How a tower turns frames into visual tokens, and what it hands on for one.
-
-    factor: pixels along a side that become one token. per_patch: frames that share tokens. width: of a feature.
-    levels: feature maps in all, the deepstack ones included. item_bytes: of one number.
-    """
-
-    factor: int
-    per_patch: int
-    width: int
-    levels: int
-    item_bytes: int
-
-    @staticmethod
-    def of(config: Any, train: TrainConfig) -> "Geometry | None":
-        """From a Hugging Face config; None for a family that does not merge patches of frames at their own size."""
-        vision = getattr(config, "vision_config", None)
-        if vision is None or not hasattr(vision, "spatial_merge_size") or not hasattr(vision, "temporal_patch_size"):
-            return None
-        return Geometry(int(vision.patch_size) * int(vision.spatial_merge_size), int(vision.temporal_patch_size),
-                        int(config.get_text_config().hidden_size),
-                        1 + len(getattr(vision, "deepstack_visual_indexes", None) or ()), item_bytes(train))
-
-    def clip_bytes(self, frames: int, size: tuple[int, int], train: TrainConfig) -> int:
-        """visual tokens x width x levels x bytes of a number, of one clip of `frames` frames of `size` (H, W)."""
-        rows, columns = target_size(*size, self.factor, min(train.min_pixels, train.max_pixels), train.max_pixels)
-        return self.tokens_bytes(frames, rows * columns, train)
-
-    def tokens_bytes(self, frames: int, area: int, train: TrainConfig) -> int:
-        """The same for frames of `area` pixels as the model sees them."""
-        steps = -(-frames // self.per_patch) if train.frame_pairing == "video" else frames
-        return steps * (area // self.factor**2) * self.width * self.levels * self.item_bytes
-
-
-@dataclass(frozen=True)
 class Need:
-    """Views whose features are to be kept, and their bytes; `at_most`: a bound, the bundles are not there yet."""
+    """Views whose features are to be kept, and their bytes."""
 
     views: int
     size_bytes: int
-    at_most: bool = False
 
 
-def item_bytes(train: TrainConfig) -> int:
-    """Bytes of one number of a feature; under `mixed` the weights' four, which is what the tower's last sum has."""
-    if train.dtype == "mixed":
-        return 4
-    return choose_dtype(train.dtype, choose_device(train.device)).itemsize
+def token_bytes(model_config: Any, train: TrainConfig) -> int:
+    """Bytes of what the tower hands on for one visual token: width x (1 + deepstack levels) x bytes of a number.
+
+    Under `mixed` the tower ends in a product of halves.
+    """
+    levels = 1 + len(getattr(model_config.vision_config, "deepstack_visual_indexes", None) or ())
+    width = int(model_config.get_text_config().hidden_size)
+    number = 2 if train.dtype == "mixed" else choose_dtype(train.dtype, choose_device(train.device)).itemsize
+    return width * levels * number
 
 
-def bundle_need(geometry: Geometry, bundle: Artefact, train: TrainConfig) -> Need:
-    """What the features of one bundle's variants take; no pixel is decoded."""
-    path = bundle.path / BUNDLE_FILE
-    variants, sizes = Bundle.open(path).variants, pool_sizes(path)
-    total = 0
-    for variant in variants:
-        bounds = variant.clip_bounds.tolist()
-        for start, end in zip(bounds[:-1], bounds[1:], strict=True):
-            height, width = (int(side) for side in sizes[variant.index[start]])
-            total += geometry.clip_bytes(end - start, (height, width), train)
-    return Need(len(variants), total)
-
-
-def total_need(geometry: Geometry, bundles: Sequence[Artefact], train: TrainConfig) -> Need:
-    """What the features of all these bundles take: exact for up to `LOOKED_AT`, else from that many, evenly spread."""
+def needed(adapter: Any, bundles: Sequence[Artefact], train: TrainConfig) -> Need:
+    """What the features of these bundles take: exact for up to `LOOKED_AT`, else from that many, evenly spread."""
     if not bundles:
         return Need(0, 0)
-    step = max(1, len(bundles) // LOOKED_AT)
-    seen = [bundle_need(geometry, bundle, train) for bundle in bundles[::step]]
+    seen = [_of_bundle(adapter, one) for one in bundles[:: max(1, len(bundles) // LOOKED_AT)]]
     share = len(bundles) / len(seen)
-    return Need(round(sum(one.views for one in seen) * share), round(sum(one.size_bytes for one in seen) * share))
+    views, tokens = (sum(column) * share for column in zip(*seen, strict=True))
+    return Need(round(views), round(tokens * token_bytes(adapter.config, train)))
 
 
-def bound(geometry: Geometry, config: Config, samples: int) -> Need:
+def _of_bundle(adapter: Any, bundle: Artefact) -> tuple[int, int]:
+    """Views and visual tokens of a bundle; no pixel is decoded."""
+    path = bundle.path / BUNDLE_FILE
+    variants, sizes = Bundle.open(path).variants, pool_sizes(path)
+    return len(variants), sum(visual_tokens(adapter, variant, sizes) for variant in variants)
+
+
+def bound(adapter: Any, config: Config, samples: int) -> Need:
     """The most that bundles which are not made yet can need."""
-    views = samples * config.variants.count
-    each = geometry.tokens_bytes(config.variants.frames, config.train.max_pixels, config.train)
-    return Need(views, views * each, at_most=True)
+    views, frames = samples * config.variants.count, config.variants.frames
+    steps = -(-frames // adapter.per_patch) if config.train.frame_pairing == "video" else frames
+    return Need(views, views * steps * adapter.frame_tokens * token_bytes(adapter.config, config.train))
 
 
 def left_off(train: TrainConfig) -> str | None:
@@ -124,26 +87,43 @@ def no_room(need_bytes: int, root: Path, reserve_bytes: int = RESERVE_BYTES) -> 
             f"{disk.size_text(reserve_bytes)} of it are left to others")
 
 
-def plan_line(model_config: Any, config: Config, bundles: Sequence[Artefact], samples: int, root: Path) -> str:
+def adapter_without_weights(model: str, train: TrainConfig) -> Any:
+    """The adapter of a model for planning, from its config and processor; None where these can't be read.
+
+    Nothing is fetched and nothing is refused here: loading the policy says what is wrong.
+    """
+    from transformers import AutoConfig, AutoProcessor
+
+    folder = resolve_model(model)
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        processor = AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError, KeyError):
+        return None
+    return make_adapter(processor, config, train.max_pixels, train.min_pixels, train.time_text, train.frame_pairing)
+
+
+def plan_line(adapter: Any, config: Config, bundles: Sequence[Artefact], samples: int, root: Path) -> str:
     """One line of a training run's plan.
 
-    `model_config`: the Hugging Face config; `bundles`: those that are there, of `samples` questions; `root`: the cache.
+    `adapter`: of a policy, or `adapter_without_weights`; `bundles`: those that are there, of `samples` questions;
+    `root`: the cache.
     """
     why = left_off(config.train)
     if why is not None:
         return f"vision    features are not kept: {why}"
-    geometry = Geometry.of(model_config, config.train)
-    if geometry is None:
+    if adapter is None:
         return f"vision    {samples * config.variants.count} views, features kept beside the bundles"
-    made, coming = total_need(geometry, bundles, config.train), bound(geometry, config, samples - len(bundles))
-    views, total = made.views + coming.views, made.size_bytes + coming.size_bytes
+    made, coming = needed(adapter, bundles, config.train), bound(adapter, config, samples - len(bundles))
+    total = made.size_bytes + coming.size_bytes
     there = min(total, kept_bytes(root, bundles))
     why = no_room(total - there, root)
     if why is not None:
         return f"vision    features are not kept: {why}"
     most = "at most " if coming.views else ""
     known = f" ({disk.size_text(there)} are there)" if there else ""
-    return f"vision    {views} views, {most}{disk.size_text(total)} of features kept beside the bundles{known}"
+    return (f"vision    {made.views + coming.views} views, {most}{disk.size_text(total)} of features kept beside the "
+            f"bundles{known}")
 
 
 def kept_bytes(root: Path, bundles: Iterable[Artefact]) -> int:
@@ -162,15 +142,15 @@ def open_cache(policy: "Policy", bundles: Mapping[str, Artefact], config: TrainC
                reporter: Reporter) -> VisionCache | None:
     """The kept features that lie beside the bundles, held for the run in folder `run`; None when they are left off.
 
-    Counts what is missing exactly, now that the tower is known, and says in one line when the disk has no room for it.
+    Counts what is missing, now that the tower is known, and says in one line when the disk has no room for it: what is
+    there is served all the same.
     """
     if left_off(config) is not None or not policy.freeze_vision or not bundles:
         return None
     store = Store(next(iter(bundles.values())).path.parents[2])
     cache = VisionCache(store, policy, Identity.of(policy, config), reporter)
     missing = [bundles[name] for name in cache.missing(bundles)]
-    geometry = Geometry.of(policy.core.config, config)
-    why = None if geometry is None else no_room(total_need(geometry, missing, config).size_bytes, store.root)
+    why = no_room(needed(policy.adapter, missing, config).size_bytes, store.root)
     if why is not None:
         reporter.info(f"train: vision features are not kept: {why}")
         cache.keeps = False

@@ -1,6 +1,8 @@
 """Vision once: a frozen tower's features are computed once ever, kept beside the bundles and checked at each read."""
 
+import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ from strive.stages.train.rollout import Example
 from strive.stages.train.stage import train
 from strive.stages.train.vision_cache import FILE, STAGE, VisionCache
 from strive.stages.train.vision_identity import Identity, tower_digest
-from strive.stages.train.vision_plan import Geometry, open_cache, plan_line
+from strive.stages.train.vision_plan import adapter_without_weights, bound, open_cache, plan_line
 from strive.stages.vlm.load import load_policy
 from strive.stages.vlm.policy import Policy
 
@@ -324,14 +326,14 @@ def test_the_plan_names_the_bytes_that_are_kept_in_the_end(
     job = make_job(tmp_path, request.getfixturevalue(family), variants__frames=5)
     policy, cache = loaded(job), tmp_path / "cache"
     bundles = [artefact for _, artefact in job.bundles]
-    before = plan_line(policy.core.config, job.config, bundles, 5, cache)
+    before = plan_line(policy.adapter, job.config, bundles, 5, cache)
     held = examples(job, policy)
     tensors = [level for name, _ in job.bundles for view in held.get(name).views if view.features is not None
                for level in (view.features.tokens, *view.features.deepstack)]
     total = disk.size_text(sum(level.nbytes for level in tensors))
     assert before == f"vision    {VIEWS} views, {total} of features kept beside the bundles"
-    assert plan_line(policy.core.config, job.config, bundles, 5, cache) == f"{before} ({total} are there)"
-    assert "at most" in plan_line(policy.core.config, job.config, bundles[:2], 5, cache)
+    assert plan_line(policy.adapter, job.config, bundles, 5, cache) == f"{before} ({total} are there)"
+    assert "at most" in plan_line(policy.adapter, job.config, bundles[:2], 5, cache)
 
 
 def test_what_does_not_fit_on_the_disk_is_left_off_with_a_line_that_says_why(
@@ -341,7 +343,7 @@ def test_what_does_not_fit_on_the_disk_is_left_off_with_a_line_that_says_why(
     policy, bundles = loaded(job), [artefact for _, artefact in job.bundles]
     examples(job, policy).get("q0")
     monkeypatch.setattr(disk, "free_bytes", lambda _path: 1 << 30)
-    line = plan_line(policy.core.config, job.config, bundles, 5, tmp_path / "cache")
+    line = plan_line(policy.adapter, job.config, bundles, 5, tmp_path / "cache")
     assert "not kept" in line and "1.0 GiB are free" in line
     held = examples(job, policy, notes)
     assert len(notes.lines) == 1 and "1.0 GiB are free" in notes.lines[0]
@@ -361,17 +363,20 @@ def test_the_plan_says_why_features_are_not_kept(
 ) -> None:
     job = make_job(tmp_path, qwen25, **changes)
     policy, bundles = loaded(job, freeze_vision=job.config.train.freeze_vision), dict(job.bundles)
-    line = plan_line(policy.core.config, job.config, list(bundles.values()), 5, tmp_path / "cache")
+    line = plan_line(policy.adapter, job.config, list(bundles.values()), 5, tmp_path / "cache")
     assert line == f"vision    features are not kept: {reason}"
     assert open_cache(policy, bundles, job.config.train, job.run, Notes()) is None
 
 
-def test_a_view_of_32_frames_takes_about_15_megabytes_at_7b(tmp_path: Path) -> None:
-    """16 temporal patches x 128 tokens x 3584 numbers of 2 bytes (Qwen2.5-VL-7B's config)."""
-    from transformers import Qwen2_5_VLConfig
-
-    job = make_job(tmp_path, "unused", bundles=0, train__max_pixels=128 * 28 * 28, train__dtype="bfloat16")
-    config = Qwen2_5_VLConfig(text_config={"hidden_size": 3584}, vision_config={"out_hidden_size": 3584})
-    geometry = Geometry.of(config, job.config.train)
-    assert geometry is not None
-    assert geometry.tokens_bytes(32, 128 * 28 * 28, job.config.train) == 16 * 128 * 3584 * 2 == 14_680_064
+def test_a_view_of_32_frames_takes_about_15_megabytes_at_7b(tmp_path: Path, qwen25: Path) -> None:
+    """16 temporal patches x 128 tokens x 3584 numbers of 2 bytes, from the config and the processor alone."""
+    model = tmp_path / "7b"
+    shutil.copytree(qwen25, model, ignore=shutil.ignore_patterns("*.safetensors"))
+    (model / "model.safetensors").touch()
+    config = json.loads((model / "config.json").read_text())
+    config["text_config"]["hidden_size"] = config["vision_config"]["out_hidden_size"] = 3584
+    (model / "config.json").write_text(json.dumps(config))
+    job = make_job(tmp_path, model, bundles=0, variants__frames=32, variants__count=1, train__dtype="bfloat16",
+                   train__max_pixels=128 * 28 * 28)
+    need = bound(adapter_without_weights(str(model), job.config.train), job.config, 1)
+    assert (need.views, need.size_bytes) == (1, 16 * 128 * 3584 * 2) == (1, 14_680_064)
