@@ -11,7 +11,7 @@ from strive.stages.bundle import hdf5
 from strive.stages.bundle.reader import Bundle, Variant
 from strive.stages.tasks.prompt import PromptFormat
 from strive.stages.train.job import BUNDLE_FILE
-from strive.stages.vlm.sizing import patch_times, target_size
+from strive.stages.train.unseen_view import layouts
 
 if TYPE_CHECKING:
     from strive.stages.vlm.policy import Policy
@@ -25,8 +25,7 @@ TEXT_TOKENS = 2048
 
 def cannot_be_too_long(policy: "Policy", frames: int, limit: int) -> bool:
     """True when twice the frames of a variant at the largest size, with room for text, stay within `limit`."""
-    adapter = policy.adapter
-    return 2 * frames * (adapter.max_pixels // adapter.factor**2 + TOKENS_PER_FRAME) + TEXT_TOKENS <= limit
+    return 2 * frames * (policy.adapter.frame_tokens + TOKENS_PER_FRAME) + TEXT_TOKENS <= limit
 
 
 def too_long(policy: "Policy", bundles: Mapping[str, Artefact], prompt: PromptFormat, limit: int) -> dict[str, str]:
@@ -47,16 +46,8 @@ def longest_prompt(policy: "Policy", path: Path, prompt: PromptFormat) -> int:
 
 def visual_length(policy: "Policy", variant: Variant, sizes: np.ndarray) -> int:
     """Tokens that a variant's clips add to a prompt; `sizes` int32 [U, 2] of the pool."""
-    adapter, bounds = policy.adapter, variant.clip_bounds.tolist()
-    total = 0
-    for start, end in zip(bounds[:-1], bounds[1:], strict=True):
-        height, width = (int(side) for side in sizes[variant.index[start]])
-        rows, columns = target_size(height, width, adapter.factor, adapter.min_pixels, adapter.max_pixels)
-        times = variant.times[start:end]
-        filled = np.append(times, [times[-1]] * (-len(times) % adapter.per_patch))
-        patch = adapter.factor // adapter.merge
-        grid = [len(filled) // adapter.per_patch, rows // patch, columns // patch]
-        shown = adapter.visual_text(grid, patch_times(filled, adapter.per_patch))
-        words = shown.replace(adapter.video_token, "")
-        total += shown.count(adapter.video_token) + len(policy.tokenizer(words, add_special_tokens=False)["input_ids"])
-    return total
+    adapter = policy.adapter
+    shown = "".join(written for clip in layouts(adapter, variant, sizes) for written in adapter.visuals(clip))
+    placeholder = adapter.token_of[adapter.kind]
+    words = policy.tokenizer(shown.replace(placeholder, ""), add_special_tokens=False)["input_ids"]
+    return shown.count(placeholder) + len(words)

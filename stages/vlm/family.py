@@ -81,6 +81,10 @@ class FamilyAdapter(ABC):
         """What stands in the prompt for each visual of a clip (one video, or one image a frame), placeholders repeated.
         """
 
+    def grids(self, clips: Sequence[ShownClip]) -> Tensor:
+        """`grid_thw` int64 [visuals, 3] of these clips."""
+        return torch.tensor([clip.grid for clip in clips], dtype=torch.int64)
+
     @abstractmethod
     def pixels(self, frames: list[Tensor], clips: list[ShownClip]) -> tuple[Tensor, Tensor]:
         """Frames uint8 [F, 3, h, w] of each clip → the tower's float32 input and `grid_thw` int64 [visuals, 3]."""
@@ -114,6 +118,10 @@ class FamilyAdapter(ABC):
                   for clip, own in zip(clips, shown, strict=True)]
         pixels, grids = self.pixels(frames, shown)
         return self._prompt(text, pixels, grids, shown)
+
+    def encode_unseen(self, clips: list[ShownClip], text: str) -> ViewInputs:
+        """What `encode_view` makes of clips with these layouts, but for `pixel_values`, which are None."""
+        return self._prompt(text, None, self.grids(clips), clips)
 
     def encode_text(self, text: str) -> ViewInputs:
         """A prompt without video (the text-only control)."""

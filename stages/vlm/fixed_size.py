@@ -36,7 +36,7 @@ class FixedSizeAdapter(FamilyAdapter):
         """Normalised frames float32 [F, 3, h, w] of all clips, and each clip's grid; clips differ in length."""
         done = [self.processed_videos([clip], [own])["pixel_values_videos"][0]
                 for clip, own in zip(frames, clips, strict=True)]
-        return torch.cat(done), torch.tensor([clip.grid for clip in clips], dtype=torch.int64)
+        return torch.cat(done), self.grids(clips)
 
     def tower(self, core: Any) -> nn.Module:
         """The vision tower and the projector together."""

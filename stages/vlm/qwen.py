@@ -77,6 +77,12 @@ class QwenAdapter(FamilyAdapter):
         picture = self.wrapped(clip.grid[1] * clip.grid[2])
         return [(f"<{second:.1f} seconds>" if told else "") + picture for second in clip.times.tolist()]
 
+    def grids(self, clips: Sequence[ShownClip]) -> Tensor:
+        """A row for each video, or for each frame shown as an image."""
+        if self.kind == "video":
+            return super().grids(clips)
+        return torch.tensor([(1, *clip.grid[1:]) for clip in clips for _ in clip.times], dtype=torch.int64)
+
     def pixels(self, frames: list[Tensor], clips: list[ShownClip]) -> tuple[Tensor, Tensor]:
         """Patches float32 [patches, dim] and their grids, by the video processor or, frame by frame, the image one."""
         if self.kind == "video":

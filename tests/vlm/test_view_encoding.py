@@ -191,6 +191,18 @@ def test_the_layout_of_a_clip_is_known_without_its_pixels(policy: Policy) -> Non
     assert policy.adapter.frame_tokens * 5 + 1 >= view.visual_tokens
 
 
+@pytest.mark.parametrize(("family", "pairing"), [(family, "video") for family in FAMILIES] +
+                         [(family, pairing) for family in QWEN for pairing in ("repeat", "images")])
+def test_a_view_can_be_encoded_without_its_pixels(family: str, pairing: str, model_folders: dict[str, Path]) -> None:
+    policy, times = load(model_folders[family], frame_pairing=pairing), np.arange(5) * 0.5
+    seen = policy.encode_view([clip(3, height=90, width=160), clip(2)], times, "What?")
+    layouts = [policy.adapter.layout(90, 160, times[:3]), policy.adapter.layout(56, 84, times[3:])]
+    unseen = policy.adapter.encode_unseen(layouts, "What?")
+    for name in ("input_ids", "position_ids", "grid_thw", "mm_token_type_ids"):
+        assert torch.equal(getattr(seen, name), getattr(unseen, name)), name
+    assert unseen.pixel_values is None and unseen.next_position == seen.next_position and unseen.extra == seen.extra
+
+
 @pytest.mark.parametrize(("clips", "times"), [([], 0), ([0], 0), ([2], 3), ([2, 0], 2)])
 def test_frames_and_times_that_do_not_match_are_refused(policy: Policy, clips: list[int], times: int) -> None:
     with pytest.raises(ItemError, match="frames and"):
