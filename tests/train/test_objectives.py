@@ -9,9 +9,10 @@ from token_batches import ragged, settings, totals, with_gradient
 from torch import Tensor
 
 from strive.configs.errors import UsageError
+from strive.configs.load import load, shipped_names
 from strive.configs.run_stages import TrainConfig
 from strive.stages.train.advantages import compute
-from strive.stages.train.loss_inputs import TokenBatch, Totals, group_tokens, truncated_weight
+from strive.stages.train.loss_inputs import LossSettings, TokenBatch, Totals, group_tokens, truncated_weight
 from strive.stages.train.loss_names import LOSS_NAMES
 from strive.stages.train.objectives import OBJECTIVES, is_clipped, loss_named
 
@@ -94,7 +95,9 @@ def test_cispo_by_hand() -> None:
     loss.backward()
     assert leaf.grad is not None
     assert leaf.grad.flatten().tolist() == pytest.approx([-1.28 / 3, -1 / 3, 0.8 / 3, 0], abs=1e-6)
-    assert is_clipped(batch, settings("cispo")).tolist() == [[True, False], [True, False]]
+    for sign in (1, -1):
+        either = replace(batch, advantages=sign * batch.advantages)
+        assert is_clipped(either, settings("cispo")).tolist() == [[True, False], [True, False]]
     open_below = replace(settings("cispo"), clip_low=1.0)
     assert is_clipped(batch, open_below).tolist() == [[True, False], [False, False]]
 
@@ -164,6 +167,14 @@ def test_an_unknown_loss_is_refused_with_the_nearest_name() -> None:
 
 def test_every_name_that_passes_the_check_has_an_objective() -> None:
     assert set(OBJECTIVES) == set(LOSS_NAMES)
+
+
+@pytest.mark.parametrize("recipe", shipped_names("recipes"))
+def test_every_shipped_recipe_names_an_objective_that_runs_on_its_settings(recipe: str) -> None:
+    config = load(recipe=recipe, env={}).config.train
+    rule, batch = LossSettings.of(config), ragged(13)
+    assert torch.isfinite(loss_named(config.loss)(batch, rule, totals(batch)))
+    assert is_clipped(batch, rule).any() == (config.loss not in ("reinforce", "cispo"))
 
 
 def test_the_weight_is_the_capped_ratio_without_gradient() -> None:
