@@ -8,7 +8,7 @@ from typing import Protocol
 from strive.configs.errors import UsageError
 from strive.configs.load import nearest
 from strive.stages.tasks.grade import grade
-from strive.stages.tasks.plugins import is_plugin, plugin_identity
+from strive.stages.tasks.plugins import is_plugin
 from strive.stages.tasks.prompt import Reply
 from strive.stages.tasks.sample import Sample
 from strive.stages.train.own_reward import SETTING, OwnReward, number
@@ -136,16 +136,6 @@ def load_rewards(weights: Mapping[str, float], timeout_s: float) -> RewardSet:
 def check_names(weights: Mapping[str, float]) -> None:
     """The errors of `load_rewards`, before anything is started."""
     load_rewards(weights, timeout_s=math.inf)
-
-
-def identity(weights: Mapping[str, float]) -> dict[str, str]:
-    """`module:function` → digest of its source file; a run goes on only with the same."""
-    return plugin_identity(weights, SETTING)
-
-
-def score(sample: Sample, reply: Reply, weights: Mapping[str, float]) -> Scored:
-    """One reply's reward by built-ins alone."""
-    return RewardSet(weights, {name: BuiltIn(name, REWARDS[name]) for name in weights}).score(sample, reply)
 
 
 def _part(name: str, timeout_s: float) -> Part:

@@ -18,7 +18,7 @@ from strive.stages.tasks.plugins import plugin_identity
 from strive.stages.tasks.prompt import PROMPT_FORMATS
 from strive.stages.tasks.sample import Sample
 from strive.stages.train.deadline import within
-from strive.stages.train.rewards import RewardSet, check_names, identity, load_rewards
+from strive.stages.train.rewards import RewardSet, check_names, load_rewards
 
 SAMPLES = [Sample(f"q{i}", "v.mp4", "Which?", ("red", "blue"), "B", "multiple_choice", {"n": i}) for i in range(4)]
 REPLIES = [PROMPT_FORMATS["think_answer"].parse(f"<think>{'x' * i}</think><answer>B</answer>", False) for i in range(4)]
@@ -240,11 +240,11 @@ def test_names_that_lead_nowhere_are_refused(name: str, tmp_path: Path, monkeypa
 
 def test_a_changed_file_is_another_identity_and_built_ins_have_none(write: Write, tmp_path: Path) -> None:
     module = write("def near(sample, reply): return 1.0")
-    weights = {"accuracy": 1.0, f"{module}:near": 1.0}
-    before = identity(weights)
-    assert list(before) == [f"{module}:near"] and before == identity(weights)
+    names = ["accuracy", f"{module}:near"]
+    before = plugin_identity(names, "train.rewards")
+    assert list(before) == [f"{module}:near"] and before == plugin_identity(names, "train.rewards")
     (tmp_path / f"{module}.py").write_text("def near(sample, reply): return 0.0")
-    assert identity(weights) != before
+    assert plugin_identity(names, "train.rewards") != before
     again = write(f"from {module} import near")
     through = plugin_identity([f"{again}:near"], "train.rewards")
     (tmp_path / f"{module}.py").write_text("def near(sample, reply): return 0.5")
