@@ -18,7 +18,7 @@ from strive.stages.train.run_folder import RunFolder
 
 PROJECT = "strive"
 WAIT_S = 30.0
-"""Seconds that W&B may take to answer, for its login prompt, and in the end for what is left."""
+"""Seconds that W&B may take to answer, and in the end for what is left."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,7 @@ class WandB:
 
     def _started(self, about: dict[str, Any]) -> Any:
         """The run, recorded on disk alone when W&B cannot be reached or knows no key."""
+        self._wandb.setup(settings=about["settings"])  # silent already here, or it asks for a key on a terminal
         try:
             return self._wandb.init(**about)
         except (self._wandb.Error, OSError) as error:
@@ -133,8 +134,8 @@ class WandB:
         """Quiet, bounded in time, and nothing about this machine's paths, code or repository leaves it."""
         wanted = {
             "silent": True, "console": "off", "disable_git": True, "disable_code": True, "x_disable_meta": True,
-            "x_disable_machine_info": True, "init_timeout": WAIT_S, "login_timeout": WAIT_S,
-            "finish_timeout": WAIT_S, "finish_timeout_raises": True,
+            "x_disable_machine_info": True, "init_timeout": WAIT_S, "finish_timeout": WAIT_S,
+            "finish_timeout_raises": True,
         }
         known = self._wandb.Settings.model_fields
         return self._wandb.Settings(**{name: value for name, value in wanted.items() if name in known})

@@ -2,11 +2,13 @@
 
 import json
 import os
+import pty
 import sqlite3
 import struct
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -66,12 +68,20 @@ def run_folder(tmp_path: Path) -> RunFolder:
 
 
 def session(name: str, run: Path, after: int, last: int, **env: str) -> tuple[str, str]:
-    """Rows after+1 … last in a process of its own; (stdout, stderr)."""
+    """Rows after+1 … last in a process of its own, with a terminal for questions and talk; (stdout, talk)."""
     code = SCRIPT.format(tests=TESTS, name=name, run=str(run), after=after, last=last)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120,
-                          env={**os.environ, **env})
-    assert done.returncode == 0, done.stderr
-    return done.stdout, done.stderr
+    leader, follower = pty.openpty()
+    child = subprocess.Popen([sys.executable, "-c", code], stdin=follower, stdout=subprocess.PIPE, stderr=follower,
+                             text=True, env={**os.environ, **env})
+    os.close(follower)
+    said = b""
+    with suppress(OSError):  # how Linux says that the other side is closed
+        while part := os.read(leader, 1 << 16):
+            said += part
+    os.close(leader)
+    out, _ = child.communicate(timeout=60)
+    assert child.returncode == 0, said
+    return out, said.decode().replace("\r\n", "\n")
 
 
 def test_a_tracker_without_its_package_is_refused_with_the_command_that_installs_it(
@@ -193,8 +203,8 @@ def test_wandb_that_cannot_be_reached_is_recorded_on_disk_with_one_warning(tmp_p
     pytest.importorskip("wandb", reason="the extra `wandb` is not installed")
     run = run_folder(tmp_path).root
     unset = {name: "" for name in os.environ if name.startswith("WANDB_")}
-    _, said = session("wandb", run, 0, 3, **unset, HOME=str(tmp_path))  # no key
-    assert said.count("W&B cannot be used now") == 1 and "wandb sync" in said
+    _, said = session("wandb", run, 0, 3, **unset, HOME=str(tmp_path))  # no key, and nobody to answer a prompt
+    assert said.count("W&B cannot be used now") == 1 and "wandb sync" in said and "choice" not in said
     assert sum(r.HasField("history") for r in wandb_records(run)) == 3
 
 
