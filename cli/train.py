@@ -83,8 +83,8 @@ def run(
     bundles, lost = upstream.make()
     record_run(session.store, job.run, [artefact for _, artefact in bundles])  # gc keeps them while the run is there
     measured = with_evaluation(session, job, held_out)
-    data_of: dict[str, Any] = {"data": tuple(upstream.sources(dict(bundles)))} if len(files) > 1 else {}
-    outcome = carry_out(replace(measured, bundles=bundles, spent_s=time.monotonic() - started, **data_of))
+    drawn_from = tuple(upstream.sources(dict(bundles))) if len(files) > 1 else ()
+    outcome = carry_out(replace(measured, bundles=bundles, data=drawn_from, spent_s=time.monotonic() - started))
     finish(session, job, outcome, lost)
 
 

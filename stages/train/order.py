@@ -87,8 +87,3 @@ def epoch_order(count: int, seed: int, epoch: int, name: str = "") -> np.ndarray
     """A permutation of 0..count-1 for this epoch of the source of that name; int64 [count]."""
     where = (name, epoch) if name else (epoch,)
     return np.random.Generator(np.random.PCG64(derive_seed(seed, "train", "order", *where))).permutation(count)
-
-
-def batch_at(ids: Sequence[str], step: int, batch: int, seed: int) -> list[str]:
-    """The `batch` different ids of step number `step` (from 0), in whatever order `ids` comes; len(ids) >= batch."""
-    return Mixture([Source("", ids)], seed, batch).take(step * batch, batch)

@@ -19,11 +19,11 @@ from strive.cache.ledger import append_line, read_jsonl
 from strive.configs.errors import InterruptedRun, ItemError, StoppedError
 from strive.configs.run_stages import TrainConfig
 from strive.stages.train.order import derive_seed
+from strive.stages.train.ranks import Ranks
 from strive.stages.train.rollout import Example, Generates, Row
 
 if TYPE_CHECKING:
     from strive.stages.reporter import Reporter
-    from strive.stages.train.ranks import Ranks
     from strive.stages.train.rewards import Scored
     from strive.stages.train.run_folder import RunFolder
     from strive.stages.train.signals import Stop
@@ -50,7 +50,7 @@ class Finds(Protocol):
 
 def measure(engine: RollsOut, examples: Finds, ids: Collection[str], config: TrainConfig, run_folder: "RunFolder",
             score: "Callable[[Row], Scored]", reporter: "Reporter", stop: "Stop",
-            ranks: "Ranks | None" = None) -> dict[str, float]:
+            ranks: Ranks | None = None) -> dict[str, float]:
     """Mean accuracy in [0, 1] by id over `pass_rate_rollouts` rollouts of each question; the policy stays as it is.
 
     Works through the sorted ids in batches of `prompts_per_step` and writes each down before the next; what the run
@@ -58,8 +58,6 @@ def measure(engine: RollsOut, examples: Finds, ids: Collection[str], config: Tra
     why). With several processes each takes its share of a batch and the first one writes. Raises `InterruptedRun`
     between batches when it is time to stop.
     """
-    from strive.stages.train.ranks import Ranks
-
     ranks, ledger, names = ranks or Ranks(), run_folder.root / FILE, sorted(ids)
     known: Rates = ranks.gather(read_rates(ledger))[0]
     asking = Asking(engine, examples, config, score, reporter)
@@ -80,6 +78,7 @@ def measure(engine: RollsOut, examples: Finds, ids: Collection[str], config: Tra
         failed = len(known) - len(measured(known))
         reporter.progress("pass rate", len(known) - failed, len(names), failed)
     run_folder.last_item.unlink(missing_ok=True)
+    ranks.barrier()  # from here on every process may read the whole ledger
     return measured({name: known[name] for name in names})
 
 
@@ -164,7 +163,7 @@ def roll_out(engine: Generates, examples: Sequence[Example], config: TrainConfig
     return [Row(examples[i], k, g, completion) for i, k in sorted(made) for g, completion in enumerate(made[i, k])]
 
 
-def check_stop(stop: "Stop", ranks: "Ranks", run_folder: "RunFolder", kept: str) -> None:
+def check_stop(stop: "Stop", ranks: Ranks, run_folder: "RunFolder", kept: str) -> None:
     """Raise `InterruptedRun` in every process when one of them is asked to stop."""
     code = int(ranks.max(stop.code or 0))
     if code:
