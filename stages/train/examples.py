@@ -64,8 +64,7 @@ class Examples:
         bundle, sizes = Bundle.open(path), pool_sizes(path)
         text = self.prompt.render(bundle.sample.blind())
         check_count(kept, bundle.n_variants, bundle.sample.id)
-        views = [unseen_view(self.policy.adapter, variant, sizes, text, one.grid)
-                 for variant, one in zip(bundle.variants, kept, strict=True)]
+        views = [unseen_view(self.policy.adapter, variant, sizes, text) for variant in bundle.variants]
         self._check_length(views)
         check_fit(kept, views, bundle.sample.id)
         return shown(bundle, views, [one.features for one in kept])

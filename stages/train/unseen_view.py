@@ -9,8 +9,6 @@ from strive.stages.bundle import hdf5
 from strive.stages.bundle.reader import Variant
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from strive.stages.vlm.clips import ShownClip
     from strive.stages.vlm.interface import ViewInputs
 
@@ -34,10 +32,7 @@ def visual_tokens(adapter: Any, variant: Variant, sizes: np.ndarray) -> int:
     return sum(shown.count(placeholder) for clip in layouts(adapter, variant, sizes) for shown in adapter.visuals(clip))
 
 
-def unseen_view(adapter: Any, variant: Variant, sizes: np.ndarray, text: str, grid: "Tensor | None") -> "ViewInputs":
-    """What `adapter.encode_view` makes of the variant's clips and `text`, but for `pixel_values`, which are None.
-
-    `grid` int64 [visuals, 3]: the `grid_thw` that came with the features.
-    """
-    view: ViewInputs = adapter._prompt(text, None, grid, layouts(adapter, variant, sizes))
+def unseen_view(adapter: Any, variant: Variant, sizes: np.ndarray, text: str) -> "ViewInputs":
+    """What `adapter.encode_view` makes of the variant's clips and `text`, but for `pixel_values`, which are None."""
+    view: ViewInputs = adapter.encode_unseen(layouts(adapter, variant, sizes), text)
     return view
