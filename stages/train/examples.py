@@ -19,7 +19,7 @@ from strive.stages.tasks.prompt import PromptFormat
 from strive.stages.train.job import BUNDLE_FILE
 from strive.stages.train.rollout import Example, Shown
 from strive.stages.train.unseen_view import pool_sizes, unseen_view
-from strive.stages.train.vision_cache import Kept, VisionCache, check_count, check_fit
+from strive.stages.train.vision_cache import Kept, VisionCache, check_fit
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -63,7 +63,6 @@ class Examples:
         path = artefact.file(BUNDLE_FILE)
         bundle, sizes = Bundle.open(path), pool_sizes(path)
         text = self.prompt.render(bundle.sample.blind())
-        check_count(kept, bundle.n_variants, bundle.sample.id)
         views = [unseen_view(self.policy.adapter, variant, sizes, text) for variant in bundle.variants]
         self._check_length(views)
         check_fit(kept, views, bundle.sample.id)

@@ -1,7 +1,7 @@
 """A view known from its sizes and times alone: its visual tokens, and its prompt where the features are kept."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from strive.stages.bundle.reader import Variant
 
 if TYPE_CHECKING:
     from strive.stages.vlm.clips import ShownClip
+    from strive.stages.vlm.family import FamilyAdapter
     from strive.stages.vlm.interface import ViewInputs
 
 
@@ -19,20 +20,19 @@ def pool_sizes(path: Path) -> np.ndarray:
         return hdf5.read(hdf5.group_at(file, "pool"), "size", "int32", (None, 2))
 
 
-def layouts(adapter: Any, variant: Variant, sizes: np.ndarray) -> "list[ShownClip]":
+def layouts(adapter: "FamilyAdapter", variant: Variant, sizes: np.ndarray) -> "list[ShownClip]":
     """How the adapter shows each clip of a variant; `sizes` as `pool_sizes` gives them."""
     bounds = variant.clip_bounds.tolist()
     return [adapter.layout(*sizes[variant.index[start]].tolist(), variant.times[start:end])
             for start, end in zip(bounds[:-1], bounds[1:], strict=True)]
 
 
-def visual_tokens(adapter: Any, variant: Variant, sizes: np.ndarray) -> int:
+def visual_tokens(adapter: "FamilyAdapter", variant: Variant, sizes: np.ndarray) -> int:
     """Placeholders that a variant has in a prompt: so many rows its features have."""
     placeholder = adapter.token_of[adapter.kind]
     return sum(shown.count(placeholder) for clip in layouts(adapter, variant, sizes) for shown in adapter.visuals(clip))
 
 
-def unseen_view(adapter: Any, variant: Variant, sizes: np.ndarray, text: str) -> "ViewInputs":
+def unseen_view(adapter: "FamilyAdapter", variant: Variant, sizes: np.ndarray, text: str) -> "ViewInputs":
     """What `adapter.encode_view` makes of the variant's clips and `text`, but for `pixel_values`, which are None."""
-    view: ViewInputs = adapter.encode_unseen(layouts(adapter, variant, sizes), text)
-    return view
+    return adapter.encode_unseen(layouts(adapter, variant, sizes), text)

@@ -146,21 +146,18 @@ def unpacked(tensors: Mapping[str, "Tensor"]) -> list[Kept]:
                                 "Run `strive cache verify --deep`.") from error
 
 
-def check_count(kept: Sequence[Kept], variants: int, place: str) -> None:
-    """`VerificationError` unless there are features for so many variants."""
-    if len(kept) != variants:
-        raise misfit(f"{place}: kept vision features of {len(kept)} views for {variants} variants")
-
-
 def check_fit(kept: Sequence[Kept], views: Sequence[ViewInputs], place: str) -> None:
-    """`VerificationError` unless every view has a row of features for each of its visual tokens, on each level."""
+    """`VerificationError` unless every view has a row of features for each visual token, on each level, on its grid."""
     found, wanted = [len(one.features.tokens) for one in kept], [view.visual_tokens for view in views]
-    ragged = any(level.shape != one.features.tokens.shape for one in kept for level in one.features.deepstack)
-    if found != wanted or ragged:
-        raise misfit(f"{place}: kept vision features for {found} visual tokens, the prompts have {wanted}")
+    levels = all(level.shape == one.features.tokens.shape for one in kept for level in one.features.deepstack)
+    if found != wanted or not levels or not all(map(same_grid, kept, views)):
+        raise VerificationError(f"{place}: kept vision features for {found} visual tokens, the prompts have {wanted}",
+                                "features that were made of these very views",
+                                "Train with --set train.vision_cache=off, and please report it.")
 
 
-def misfit(what: str) -> VerificationError:
-    """The error for whole bytes that are not those of these views."""
-    return VerificationError(what, "features that were made of these very views",
-                             "Train with --set train.vision_cache=off, and please report it.")
+def same_grid(one: Kept, view: ViewInputs) -> bool:
+    """Whether the features were made on the patches that the prompt tells of."""
+    if one.grid is None or view.grid_thw is None:
+        return one.grid is view.grid_thw
+    return one.grid.tolist() == view.grid_thw.tolist()

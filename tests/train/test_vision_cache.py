@@ -3,12 +3,15 @@
 import json
 import os
 import shutil
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import save
+from tiny_models import FAMILIES, make_tiny_model
 from training_world import Notes, assert_same, exit_code
 from training_world import make_job as job_with
 
@@ -31,6 +34,8 @@ from strive.stages.vlm.load import load_policy
 from strive.stages.vlm.policy import Policy
 
 VIEWS = 5 * 4  # questions x variants of `make_job`
+SHOWN = [*((family, "video", "float32") for family in FAMILIES), ("qwen3_vl", "video", "bfloat16"),
+         ("internvl", "video", "bfloat16"), ("qwen2_5_vl", "images", "float32"), ("qwen3_vl", "repeat", "bfloat16")]
 
 
 def make_job(folder: Path, model: Path | str, **changes: Any) -> TrainJob:
@@ -41,7 +46,8 @@ def make_job(folder: Path, model: Path | str, **changes: Any) -> TrainJob:
 def loaded(job: TrainJob, model: Path | None = None, **options: Any) -> Policy:
     """The job's policy, its tower frozen."""
     train_config = job.config.train
-    settings = {"trainable": True, "max_pixels": train_config.max_pixels, "min_pixels": train_config.min_pixels}
+    settings = {"trainable": True, "max_pixels": train_config.max_pixels, "min_pixels": train_config.min_pixels,
+                "frame_pairing": train_config.frame_pairing, "dtype": train_config.dtype}
     return load_policy(str(model or job.model), **{**settings, **options})
 
 
@@ -89,18 +95,25 @@ def assert_same_example(one: Example, two: Example) -> None:
             assert mine.dtype == yours.dtype and torch.equal(mine, yours)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-@pytest.mark.parametrize("family", ["qwen25", "qwen3"])
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """A tiny model of each family, made when it is first asked for."""
+    return cache(lambda family: make_tiny_model(tmp_path_factory.mktemp("models") / family, family))
+
+
+@pytest.mark.parametrize(("family", "pairing", "dtype"), SHOWN)
 def test_features_come_back_bit_for_bit_with_all_levels_and_without_a_pixel(
-    tmp_path: Path, family: str, dtype: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, models: Callable[[str], Path], family: str, pairing: str, dtype: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    job = make_job(tmp_path, request.getfixturevalue(family), variants__frames=5, train__dtype=dtype)
-    policy = loaded(job, dtype=dtype)
+    job = make_job(tmp_path, models(family), bundles=2, variants__frames=5, train__dtype=dtype,
+                   train__frame_pairing=pairing)
+    policy = loaded(job)
     plain = Examples(policy, dict(job.bundles), PROMPT_FORMATS["think_answer"], job.config.train)
     first = examples(job, policy)
     for name, _ in job.bundles:
         assert_same_example(plain.get(name), first.get(name))
-    again = examples(job, loaded(job, dtype=dtype))
+    again = examples(job, loaded(job))
 
     def never(*_: Any) -> None:
         raise AssertionError("a pixel was decoded")
@@ -111,7 +124,7 @@ def test_features_come_back_bit_for_bit_with_all_levels_and_without_a_pixel(
         assert_same_example(plain.get(name), found)
         assert all(view.inputs.pixel_values is None for view in found.views)
     features = found.views[0].features
-    assert features is not None and len(features.deepstack) == (2 if family == "qwen3" else 0)
+    assert features is not None and len(features.deepstack) == (2 if family == "qwen3_vl" else 0)
     assert str(features.tokens.dtype) == f"torch.{dtype}" and again.policy.encoder_calls == 0
 
 
@@ -128,8 +141,8 @@ def test_a_second_run_runs_no_vision_compute_and_gives_the_bytes_of_a_run_withou
 
 
 def test_encoder_calls_are_the_views_whatever_the_group_the_epochs_and_the_passes(tmp_path: Path, qwen25: Path) -> None:
-    for number, changes in enumerate(({"train__rollouts": 4}, {"train__rollouts": 16},
-                                      {"train__inner_epochs": 2, "train__kl_beta": 0.1})):
+    for number, changes in enumerate(({"train__rollouts": 4},
+                                      {"train__rollouts": 16, "train__inner_epochs": 2, "train__kl_beta": 0.1})):
         job = make_job(tmp_path / str(number), qwen25, train__steps=2, train__prompts_per_step=5, **changes)
         train(job)
         assert calls(job.run) == VIEWS
@@ -319,21 +332,21 @@ def test_gc_keeps_the_features_of_a_run_for_as_long_as_its_folder_is_there(tmp_p
     assert len([one for one in find_garbage(store_of(job)) if one.stage == STAGE]) == 2
 
 
-@pytest.mark.parametrize("family", ["qwen25", "qwen3"])
+@pytest.mark.parametrize(("family", "pairing", "dtype"), SHOWN[-4:])
 def test_the_plan_names_the_bytes_that_are_kept_in_the_end(
-    tmp_path: Path, family: str, request: pytest.FixtureRequest
+    tmp_path: Path, models: Callable[[str], Path], family: str, pairing: str, dtype: str
 ) -> None:
-    job = make_job(tmp_path, request.getfixturevalue(family), variants__frames=5)
-    policy, cache = loaded(job), tmp_path / "cache"
+    job = make_job(tmp_path, models(family), variants__frames=5, train__dtype=dtype, train__frame_pairing=pairing)
+    policy, place = loaded(job), tmp_path / "cache"
     bundles = [artefact for _, artefact in job.bundles]
-    before = plan_line(policy.adapter, job.config, bundles, 5, cache)
+    before = plan_line(adapter_without_weights(job.model, job.config.train), job.config, bundles, 5, place)
     held = examples(job, policy)
     tensors = [level for name, _ in job.bundles for view in held.get(name).views if view.features is not None
                for level in (view.features.tokens, *view.features.deepstack)]
     total = disk.size_text(sum(level.nbytes for level in tensors))
     assert before == f"vision    {VIEWS} views, {total} of features kept beside the bundles"
-    assert plan_line(policy.adapter, job.config, bundles, 5, cache) == f"{before} ({total} are there)"
-    assert "at most" in plan_line(policy.adapter, job.config, bundles[:2], 5, cache)
+    assert plan_line(policy.adapter, job.config, bundles, 5, place) == f"{before} ({total} are there)"
+    assert "at most" in plan_line(policy.adapter, job.config, bundles[:2], 5, place)
 
 
 def test_what_does_not_fit_on_the_disk_is_left_off_with_a_line_that_says_why(
