@@ -7,7 +7,7 @@ import time
 import traceback
 from types import FrameType
 
-from strive.cli.output import print_json, printable
+from strive.cli.output import close_displays, print_json, printable
 from strive.configs.errors import InterruptedRun, StriveError, UsageError
 
 CLOSED = 141
@@ -26,6 +26,8 @@ def run(arguments: list[str]) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if sys.stdout is None:
         return CLOSED
+    if is_follower():
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")
     try:
         return carry_out(arguments)
     except BrokenPipeError:
@@ -34,6 +36,11 @@ def run(arguments: list[str]) -> int:
         if isinstance(left.__context__, BrokenPipeError):
             return closed_pipe()
         raise
+
+
+def is_follower() -> bool:
+    """Whether torchrun has started this process beside a first one, which alone talks."""
+    return os.environ.get("RANK", "0") != "0" and int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
 def carry_out(arguments: list[str]) -> int:
@@ -80,11 +87,12 @@ def closed_pipe() -> int:
 
 def tell(arguments: list[str], error: StriveError, code: int, seconds: float = 0.0) -> int:
     """Show an error in its three parts; with --json as the object that every command prints."""
+    close_displays()
     if "--json" in arguments:
         status = "partial" if code in (4, 130, 143) and error.fields.get("done") else "failed"
         print_json(command_of(arguments), status, {**error.fields, "error": error.as_dict()}, seconds)
         sys.stdout.flush()
-    lines = [f"error: {error.what}"]
+    lines = [f"{f'process {os.environ["RANK"]}: ' if is_follower() else ''}error: {error.what}"]
     lines += [f"  expected: {error.expected}"] if error.expected else []
     lines += [f"  {error.do}"] if error.do else []
     sys.stderr.write("\n".join(printable(line) for line in lines) + "\n")
@@ -105,6 +113,7 @@ def bug(arguments: list[str], error: Exception) -> int:
     """An error of ours: one line, with the traceback in a log file (or on stderr with -v)."""
     from strive.cache.store import default_root
 
+    close_displays()
     log = default_root() / "logs" / "last-error.txt"
     try:
         log.parent.mkdir(parents=True, exist_ok=True)

@@ -59,6 +59,11 @@ def run(
         raise UsageError(f"train: no {'--run' if files else '--data'}", "--data FILE and --run DIR",
                          "See `strive train --help`.")
     started, limit = time.monotonic(), seconds(max_time) if max_time else None
+    from strive.stages.train.ranks import joined
+
+    ranks = joined()  # under torchrun: the first process makes the bundles, talks and writes
+    if not ranks.is_first:
+        options = replace(options, quiet=True, json=False)
     session = open_session("train", options, recipe=recipe, flags={"model": model})
     config = session.resolved.config
     if not config.model:
@@ -73,14 +78,18 @@ def run(
     from strive.stages.vlm.resolve import resolve_model
 
     job = TrainJob(config, folder.absolute(), [], config.model, session.out, max_time_s=limit,
-                   sources=session.resolved.sources, force=options.force)
+                   sources=session.resolved.sources, force=options.force, ranks=ranks)
     check_settings(job)
     check_shares(upstream.sources(), config.train.prompts_per_step)
     resolve_model(config.model)  # hours of decoding should not end with a model that is not there
     if options.force:
         refuse_own_model(job)
     show_plan(session, upstream, job)
+    if not ranks.is_first:
+        ranks.barrier()
     bundles, lost = upstream.make()
+    if ranks.is_first:
+        ranks.barrier()
     record_run(session.store, job.run, [artefact for _, artefact in bundles])  # gc keeps them while the run is there
     measured = with_evaluation(session, job, held_out)
     drawn_from = tuple(upstream.sources(dict(bundles))) if len(files) > 1 else ()
@@ -165,7 +174,8 @@ def finish(session: Session, job: "TrainJob", outcome: "TrainOutcome", lost: lis
     outputs: dict[str, Any] = {"run": job.run, "policy": outcome.policy, "metrics": job.run / "metrics.jsonl"}
     if outcome.best is not None:
         outputs["best"] = outcome.best
-    outputs["report"] = run_page(session, job.run, changed=outcome.steps_done > 0)
+    if job.ranks.is_first:
+        outputs["report"] = run_page(session, job.run, changed=outcome.steps_done > 0)
     failed = [*lost, *outcome.failed]
     fields = {"step": outcome.step, "resumed_from": outcome.resumed_from, "metrics": outcome.metrics}
     session.finish(done=outcome.steps_done, cached=outcome.resumed_from or 0, failed=failed, outputs=outputs,

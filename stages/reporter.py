@@ -21,6 +21,9 @@ class Reporter(Protocol):
     def metrics(self, row: dict[str, Any]) -> None:
         """One training step's metrics, for the live table."""
 
+    def rollout(self, line: dict[str, Any]) -> None:
+        """The best rollout of the step whose metrics come next, as rollouts.jsonl has it."""
+
 
 class Silent:
     """A reporter that says nothing."""
@@ -34,3 +37,5 @@ class Silent:
     def warn(self, text: str) -> None: ...
 
     def metrics(self, row: dict[str, Any]) -> None: ...
+
+    def rollout(self, line: dict[str, Any]) -> None: ...

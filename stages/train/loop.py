@@ -44,6 +44,7 @@ class Loop:
 
     def go(self, tracker: Tracker) -> None:
         """Step until `train.steps` are done; on a signal or the time limit save and raise `InterruptedRun`."""
+        self.reporter.progress("train", self.state.step, self.config.steps, len(self.state.failed))
         while self.state.step < self.config.steps:
             self._stop_if_asked()
             row = self.stepper.step(self.last_good())

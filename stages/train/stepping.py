@@ -93,9 +93,7 @@ class Stepper:
         update = self.engine.update(done.rows, own, self.state.step)
         updated = time.perf_counter()
         self._count(found, update)
-        lines = notable_rollouts(self.state.step, done.rows, done.scored, own.values)
-        self.rollouts += [json.dumps(line, ensure_ascii=False, allow_nan=False)
-                          for part in self.ranks.gather(list(lines)) for line in part]
+        self._note(list(notable_rollouts(self.state.step, done.rows, done.scored, own.values)))
         spent = Spent(rolled - began, updated - rolled, time.perf_counter() - began,
                       int(self.ranks.sum([self.policy.encoder_calls - calls])[0]))
         row = metrics_row(self.state.step, found, advantages, update, spent)
@@ -181,6 +179,14 @@ class Stepper:
             return made
         counted = made.counted & np.array([r.place not in left_aside for r in records])
         return replace(made, values=np.where(counted, made.values, 0.0), counted=counted)
+
+    def _note(self, notable: list[dict[str, Any]]) -> None:
+        """Keep the lines of all processes for the ledger, and show the best reply."""
+        lines = [line for part in self.ranks.gather(notable) for line in part]
+        self.rollouts += [json.dumps(line, ensure_ascii=False, allow_nan=False) for line in lines]
+        best = max((line for line in lines if line["rank"] == "best"), key=lambda line: line["reward"], default=None)
+        if best is not None:
+            self.reporter.rollout(best)
 
     def _count(self, found: Collected, update: Update) -> None:
         state = self.state

@@ -80,7 +80,7 @@ class Notes(Silent):
 
 def make_job(folder: Path, model: Path | str, *, run: str = "run", bundles: int = 5, **changes: Any) -> TrainJob:
     """A job over `bundles` synthetic bundles, everything below `folder`; other keywords change the config."""
-    names = ("evaluate", "eval_digest", "max_time_s", "force", "reporter")
+    names = ("evaluate", "eval_digest", "max_time_s", "force", "reporter", "ranks", "data")
     own = {key: changes.pop(key) for key in names if key in changes}
     config = small_config(**changes)
     store = Store(folder / "cache")
