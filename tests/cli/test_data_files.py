@@ -90,4 +90,3 @@ def test_a_file_too_small_for_its_weight_is_refused_before_anything_is_decoded(t
     one, two = rows(tmp_path / "one.jsonl", "a", "b", "c"), rows(tmp_path / "two.jsonl", "d")
     error = plan(tmp_path, "--data", str(one), "--data", f"{two}=9", code=5)["error"]
     assert "two.jsonl: 1 usable questions" in error["what"] and "two.jsonl=WEIGHT" in error["do"]
-    assert "one file" in plan(tmp_path, "--data", str(one), "--data", str(two), "--check", code=2)["error"]["expected"]

@@ -136,4 +136,4 @@ def test_two_files_whose_videos_have_the_same_name_train_from_the_command_line(t
     assert [(one["name"], one["weight"], one["questions"]) for one in record["sources"]] == [
         ("a.jsonl", 2.0, 3), ("b.jsonl", 1.0, 3)]
     frames = {one.digest for one in Store(tmp_path / "cache").entries() if one.stage == "extract"}
-    assert len(frames) == 2 and "extract        2 videos" in done.stderr
+    assert len(frames) == 2 and "extract       2 videos" in done.stderr
