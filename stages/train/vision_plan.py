@@ -11,7 +11,8 @@ from strive.configs.run_stages import TrainConfig
 from strive.configs.schema import Config
 from strive.stages.bundle.reader import Bundle
 from strive.stages.reporter import Reporter
-from strive.stages.train.job import BUNDLE_FILE
+from strive.stages.train.job import BUNDLE_FILE, TrainJob
+from strive.stages.train.run_folder import RunFolder
 from strive.stages.train.unseen_view import pool_sizes, visual_tokens
 from strive.stages.train.vision_cache import RESERVE_BYTES, STAGE, VisionCache
 from strive.stages.train.vision_identity import Identity
@@ -90,7 +91,7 @@ def no_room(need_bytes: int, root: Path, reserve_bytes: int = RESERVE_BYTES) -> 
 def adapter_without_weights(model: str, train: TrainConfig) -> Any:
     """The adapter of a model for planning, from its config and processor; None where these can't be read.
 
-    Nothing is fetched and nothing is refused here: loading the policy says what is wrong.
+    Nothing is refused here: loading the policy says what is wrong.
     """
     from transformers import AutoConfig, AutoProcessor
 
@@ -124,6 +125,16 @@ def plan_line(adapter: Any, config: Config, bundles: Sequence[Artefact], samples
     known = f" ({disk.size_text(there)} are there)" if there else ""
     return (f"vision    {made.views + coming.views} views, {most}{disk.size_text(total)} of features kept beside the "
             f"bundles{known}")
+
+
+def plan_lines(job: TrainJob, bundles: Sequence[Artefact], samples: int, root: Path) -> list[str]:
+    """`plan_line` for a run that has steps to take, before its policy is loaded; none for one that has not."""
+    results = None if job.force else RunFolder(job.run).finished()
+    if results is not None and results["step"] >= job.config.train.steps:
+        return []
+    off = left_off(job.config.train) is not None
+    adapter = None if off else adapter_without_weights(job.model, job.config.train)
+    return [plan_line(adapter, job.config, bundles, samples, root)]
 
 
 def kept_bytes(root: Path, bundles: Iterable[Artefact]) -> int:

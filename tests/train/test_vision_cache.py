@@ -29,7 +29,7 @@ from strive.stages.train.rollout import Example
 from strive.stages.train.stage import train
 from strive.stages.train.vision_cache import FILE, STAGE, VisionCache
 from strive.stages.train.vision_identity import Identity, tower_digest
-from strive.stages.train.vision_plan import adapter_without_weights, bound, open_cache, plan_line
+from strive.stages.train.vision_plan import adapter_without_weights, bound, open_cache, plan_line, plan_lines
 from strive.stages.vlm.load import load_policy
 from strive.stages.vlm.policy import Policy
 
@@ -339,7 +339,7 @@ def test_the_plan_names_the_bytes_that_are_kept_in_the_end(
     job = make_job(tmp_path, models(family), variants__frames=5, train__dtype=dtype, train__frame_pairing=pairing)
     policy, place = loaded(job), tmp_path / "cache"
     bundles = [artefact for _, artefact in job.bundles]
-    before = plan_line(adapter_without_weights(job.model, job.config.train), job.config, bundles, 5, place)
+    (before,) = plan_lines(job, bundles, 5, place)
     held = examples(job, policy)
     tensors = [level for name, _ in job.bundles for view in held.get(name).views if view.features is not None
                for level in (view.features.tokens, *view.features.deepstack)]
@@ -376,8 +376,8 @@ def test_the_plan_says_why_features_are_not_kept(
 ) -> None:
     job = make_job(tmp_path, qwen25, **changes)
     policy, bundles = loaded(job, freeze_vision=job.config.train.freeze_vision), dict(job.bundles)
-    line = plan_line(policy.adapter, job.config, list(bundles.values()), 5, tmp_path / "cache")
-    assert line == f"vision    features are not kept: {reason}"
+    lines = plan_lines(job, list(bundles.values()), 5, tmp_path / "cache")
+    assert lines == [f"vision    features are not kept: {reason}"]
     assert open_cache(policy, bundles, job.config.train, job.run, Notes()) is None
 
 
