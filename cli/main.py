@@ -27,7 +27,7 @@ def run(arguments: list[str]) -> int:
     if sys.stdout is None:
         return CLOSED
     if is_follower():
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     try:
         return carry_out(arguments)
     except BrokenPipeError:
@@ -92,7 +92,8 @@ def tell(arguments: list[str], error: StriveError, code: int, seconds: float = 0
         status = "partial" if code in (4, 130, 143) and error.fields.get("done") else "failed"
         print_json(command_of(arguments), status, {**error.fields, "error": error.as_dict()}, seconds)
         sys.stdout.flush()
-    lines = [f"{f'process {os.environ["RANK"]}: ' if is_follower() else ''}error: {error.what}"]
+    who = f"process {os.environ['RANK']}: " if is_follower() else ""
+    lines = [f"{who}error: {error.what}"]
     lines += [f"  expected: {error.expected}"] if error.expected else []
     lines += [f"  {error.do}"] if error.do else []
     sys.stderr.write("\n".join(printable(line) for line in lines) + "\n")

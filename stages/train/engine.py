@@ -112,12 +112,12 @@ class PrefixEngine:
     def _totals(self, rows: Sequence[Row], counted: Sequence[int]) -> Totals:
         """Tokens, rows and questions of the whole batch, over all processes."""
         own = [sum(len(rows[i].completion.ids) for i in counted), len(counted),
-               len({rows[i].sample_id for i in counted})]
+               len({rows[i].group for i in counted})]
         return Totals(*(int(value) for value in self.ranks.sum(own)))
 
     def _chunks(self, rows: Sequence[Row], counted: Sequence[int], advantages: Advantages) -> list[Chunk]:
         """Chunks with their micro-batches, of the rows that have a gradient: an advantage of exactly 0 has none."""
-        sums = group_tokens([len(rows[i].completion.ids) for i in counted], [rows[i].sample_id for i in counted])
+        sums = group_tokens([len(rows[i].completion.ids) for i in counted], [rows[i].group for i in counted])
         of_group = dict(zip(counted, sums, strict=True))
         needed = [i for i in counted if self.settings.kl_beta > 0 or advantages.values[i] != 0]
         chunks = chunks_of(rows, needed, self._kept, self.token_budget)

@@ -33,6 +33,7 @@ def metrics_row(step: int, found: Collected, advantages: Advantages, update: "Up
     records, prompts = found.records, found.prompts
     finite = np.array([r.reward for r in records if math.isfinite(r.reward)])
     tokens = sum(r.tokens for r in records)
+    charged = sum(r.kl for r in records) / max(tokens, 1)
     row = {
         "step": step,
         "loss": update.loss,
@@ -42,7 +43,7 @@ def metrics_row(step: int, found: Collected, advantages: Advantages, update: "Up
         "format_rate": mean([float(r.well_formed) for r in records]),
         **advantages.stats,
         **{f"reward_{name}": mean([r.parts[name] for r in records]) for name in records[0].parts},
-        "kl": update.kl,
+        "kl": charged if update.kl is None and charged else update.kl,
         "entropy": sum(r.entropy * r.tokens for r in records) / max(tokens, 1),
         "clip_frac": update.clip_frac,
         "grad_norm": update.grad_norm,

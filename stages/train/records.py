@@ -11,12 +11,18 @@ from strive.stages.train.rollout import Example, Row
 
 @dataclass(frozen=True)
 class Record:
-    """One rollout: whose it is, what it was worth, how long it is. `reward` is NaN without a finite one."""
+    """One rollout: whose it is, what it was worth, how long it is.
+
+    reward: NaN without a finite one. earned: the same before a KL was charged. kl: what was charged, before
+    `train.kl_beta`.
+    """
 
     place: int
     sample_id: str
     variant_id: int
     reward: float
+    earned: float
+    kl: float
     parts: dict[str, float]
     bad: list[str]
     accuracy: float
@@ -52,11 +58,11 @@ class Collected:
         return found
 
 
-def record_of(place: int, row: Row, scored: Scored, charge: float = 0.0) -> Record:
-    """`charge` is taken off the reward (a KL)."""
+def record_of(row: Row, scored: Scored, kl: float = 0.0, beta: float = 0.0) -> Record:
+    """beta x kl is taken off the reward."""
     done = row.completion
-    return Record(place, row.sample_id, row.variant_id, scored.total - charge, scored.parts, list(scored.bad),
-                  scored.accuracy, scored.well_formed, len(done.ids), done.entropy, done.finished)
+    return Record(row.place, row.sample_id, row.variant_id, scored.total - beta * kl, scored.total, kl, scored.parts,
+                  list(scored.bad), scored.accuracy, scored.well_formed, len(done.ids), done.entropy, done.finished)
 
 
 def prompted(place: int, example: Example) -> Prompted:

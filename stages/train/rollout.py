@@ -40,12 +40,21 @@ class Example:
 
 @dataclass(frozen=True)
 class Row:
-    """One rollout. `view` is what the completion was sampled from: log-probs use it and no other."""
+    """One rollout. `view` is what the completion was sampled from: log-probs use it and no other.
+
+    place: the number of its group in the step; a small dataset may give a question twice.
+    """
 
     example: Example
     variant_id: int
     gen_id: int
     completion: "Completion"
+    place: int = 0
+
+    @property
+    def group(self) -> tuple[int, str]:
+        """What tells its group from others."""
+        return self.place, self.sample_id
 
     @property
     def sample_id(self) -> str:

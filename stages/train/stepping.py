@@ -1,6 +1,7 @@
 """One step: draw questions, roll out, score, normalise over all processes, update; again with less when memory ends."""
 
 import json
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,7 @@ from strive.configs.errors import ItemError, StoppedError
 from strive.configs.run_stages import TrainConfig
 from strive.stages.tasks.prompt import PromptFormat
 from strive.stages.train import limits, memory, snapshot
-from strive.stages.train.advantages import Advantages, compute, is_flat
+from strive.stages.train.advantages import Advantages, compute, is_informative
 from strive.stages.train.examples import Examples
 from strive.stages.train.metrics import Spent, metrics_row, notable_rollouts
 from strive.stages.train.order import Mixture, derive_seed
@@ -31,11 +32,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class RolledOut:
-    """A step's rollouts in this process, `places` saying which question of the step each belongs to."""
+    """A step's rollouts in this process."""
 
     rows: list[Row] = field(default_factory=list)
     scored: list[Scored] = field(default_factory=list)
-    places: list[int] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
     prompts: list[Prompted] = field(default_factory=list)
     batches: int = 0
@@ -111,9 +111,8 @@ class Stepper:
             found = gathered(done.records, done.prompts, self.ranks)
             if self.config.zero_std != "resample":
                 return done, found, set()
-            groups = {place: np.array([found.records[i].reward for i in rows])
-                      for place, rows in found.groups().items()}
-            good = [place for place, rewards in sorted(groups.items()) if not is_flat(rewards[np.isfinite(rewards)])]
+            groups = {place: [found.records[i] for i in rows] for place, rows in found.groups().items()}
+            good = [place for place, records in sorted(groups.items()) if self._teaches(records)]
             if len(good) >= wanted or done.batches >= self.config.resample_batches:
                 break
         if not good:
@@ -123,24 +122,31 @@ class Stepper:
                                f"{done.batches} batches had two different rewards; it goes on with these")
         return done, found, set(groups) - set(good[:wanted])
 
+    def _teaches(self, records: Sequence[Record]) -> bool:
+        """Whether a group's rewards differ where they are compared; a KL charge differs always, so it does not count.
+        """
+        scored = [r for r in records if math.isfinite(r.earned)]
+        variants = [r.variant_id for r in scored] if self.config.advantage_scope == "per_variant" else None
+        return is_informative([r.earned for r in scored], variants)
+
     def _roll_out_batch(self, done: RolledOut) -> None:
         """Draw the next questions, and add this process's share of their rollouts."""
         before = done.batches * self.config.prompts_per_step
         examples = self._draw(before)
         seed = derive_seed(self.config.seed, "train", "rollout", self.state.step, *([done.batches] * (before > 0)))
-        rows = collect(self.engine, [example for _, example in examples], self.config.rollouts, seed)
         place_of = {example.sample.id: place for place, example in examples}
+        rows = [replace(row, place=place_of[row.sample_id])
+                for row in collect(self.engine, [one for _, one in examples], self.config.rollouts, seed)]
         replies = [self.prompt.parse(row.completion.text, truncated=not row.completion.finished) for row in rows]
         scored = self.rewards.score_batch([row.example.sample for row in rows], replies)
         for text in self.rewards.take_warnings():
             self.reporter.warn(f"step {self.state.step + 1}: {text}")
         in_reward = self.config.kl_beta > 0 and self.config.kl_in == "reward"
         charges = self.engine.reference_kl(rows) if in_reward else [0.0] * len(rows)
-        places = [place_of[row.sample_id] for row in rows]
-        done.records += [record_of(place, row, one, self.config.kl_beta * charge)
-                         for place, row, one, charge in zip(places, rows, scored, charges, strict=True)]
+        done.records += [record_of(row, one, kl, self.config.kl_beta)
+                         for row, one, kl in zip(rows, scored, charges, strict=True)]
         done.prompts += [prompted(place, example) for place, example in examples]
-        done.rows, done.scored, done.places = done.rows + rows, done.scored + scored, done.places + places
+        done.rows, done.scored = done.rows + rows, done.scored + scored
         done.batches += 1
 
     def _draw(self, before: int) -> list[tuple[int, Example]]:
