@@ -51,17 +51,18 @@ class FamilyAdapter(ABC):
     def _check_modes(self) -> None:
         name = self.config.model_type
         if self.time_text not in ("none", "seconds"):
-            raise UsageError(f"time_text is {self.time_text!r}", "none or seconds.", "Set train.time_text.")
+            raise UsageError(f"time_text is {self.time_text!r}", "none or seconds.", "Set the time_text key.")
         if self.frame_pairing not in PAIRINGS:
             raise UsageError(f"frame_pairing is {self.frame_pairing!r}", f"one of {', '.join(PAIRINGS)}.",
-                             "Set train.frame_pairing.")
+                             "Set the frame_pairing key.")
         if self.per_patch == 1 and self.frame_pairing != "video":
             raise UsageError(f"frame_pairing {self.frame_pairing} with a {name} model",
                              "video: this family shows every frame by itself, so that there are no pairs to part.",
-                             "Set train.frame_pairing=video.")
+                             "Set the frame_pairing key to video.")
         if self.time_text == "seconds" and self.times_in_video and self.kind == "video":
             raise UsageError(f"time_text seconds with a {name} model",
-                             "none: the times of the frames already reach this model.", "Set train.time_text=none.")
+                             "none: the times of the frames already reach this model.",
+                             "Set the time_text key to none.")
 
     @abstractmethod
     def own_tokens(self) -> Sequence[str]:

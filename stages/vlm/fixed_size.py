@@ -51,5 +51,5 @@ class FixedSizeAdapter(FamilyAdapter):
         weight = core.lm_head.weight
         pixels = view.pixel_values.to(device=weight.device, dtype=weight.dtype)
         frames = torch.cat([self.frame_features(core, part) for part in pixels.split(FRAMES_AT_ONCE)])
-        clips = frames.split(view.grid_thw[:, 0].tolist())
+        clips = frames.split([own[0] for own in view.grid_thw.tolist()])
         return VisionFeatures(torch.cat([self.clip_features(core, clip) for clip in clips]))

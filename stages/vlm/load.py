@@ -80,10 +80,10 @@ def choose_attention(name: str, device: torch.device, dtype: torch.dtype) -> str
         return "flash_attention_2" if flash and device.type == "cuda" and dtype == torch.bfloat16 else "sdpa"
     if name not in KERNELS:
         raise UsageError(f"unknown attention {name!r}", f"auto or one of {', '.join(KERNELS)}.",
-                         "Set train.attention.")
+                         "Set the attention key.")
     if name == "flash_attention_2" and not flash:
         raise MissingError("attention flash_attention_2 needs flash-attn and a GPU that it supports",
-                           "the package flash-attn.", "Install it, or set train.attention=auto.")
+                           "the package flash-attn.", "Install it, or set the attention key to auto.")
     return name
 
 

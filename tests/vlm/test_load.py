@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from huggingface_hub.errors import HfHubHTTPError
@@ -14,10 +15,11 @@ from safetensors.torch import load_file, save_file
 from tiny_models import FAMILIES
 
 from strive.configs.errors import MissingError, UsageError
-from strive.stages.vlm import load_policy, model_identity, resolve_model
+from strive.stages.vlm import Policy, load_policy, model_identity, resolve_model
+from strive.stages.vlm.load import choose_attention
 
 
-def load(model: Path | str, **options: object) -> object:
+def load(model: Path | str, **options: object) -> Policy:
     return load_policy(str(model), max_pixels=64 * 14 * 14, min_pixels=784, **options)  # type: ignore[arg-type]
 
 
@@ -175,6 +177,41 @@ def test_half_precision_weights_become_float32_on_the_cpu(folder: Path) -> None:
     assert {parameter.dtype for parameter in policy.core.parameters()} == {torch.float32}
     assert {parameter.dtype for parameter in load(folder, device="cpu", dtype="bfloat16").core.parameters()} == {
         torch.bfloat16}
+
+
+def test_mixed_keeps_float32_weights_under_bfloat16_products(folder: Path) -> None:
+    policy = load(folder, device="cpu", dtype="mixed")
+    assert {parameter.dtype for parameter in policy.core.parameters()} == {torch.float32}
+    assert policy.autocast == torch.bfloat16 and load(folder, device="cpu").autocast is None
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("attention", ["auto", "eager"])
+def test_the_language_model_attends_as_asked_and_towers_with_sdpa(
+    family: str, attention: str, model_folders: dict[str, Path]
+) -> None:
+    """The same log-probs either way: every family's prompts and completions go through the kernel that is named."""
+    policy, plain = load(model_folders[family], attention=attention), load(model_folders[family], attention="sdpa")
+    kernel = "sdpa" if attention == "auto" else attention
+    assert policy.core.model.language_model.config._attn_implementation == f"strive_{kernel}"
+    assert policy.core.config.vision_config._attn_implementation == "sdpa"
+    view, ids = policy.encode_view([np.zeros((2, 56, 56, 3), np.uint8)], np.arange(2.0), "Why?"), torch.arange(40, 46)
+    with torch.no_grad():
+        scores = [own.logprobs([view], [ids]).logprobs for own in (policy, plain)]
+    torch.testing.assert_close(*scores, atol=1e-4, rtol=1e-4)
+
+
+def test_auto_attention_is_flash_where_it_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    cuda, cpu = torch.device("cuda"), torch.device("cpu")
+    for installed in (True, False):
+        monkeypatch.setattr("strive.stages.vlm.load.is_flash_attn_2_available", lambda answer=installed: answer)
+        assert choose_attention("auto", cuda, torch.bfloat16) == ("flash_attention_2" if installed else "sdpa")
+        assert choose_attention("auto", cpu, torch.bfloat16) == "sdpa"
+        assert choose_attention("auto", cuda, torch.float32) == "sdpa"
+    with pytest.raises(MissingError, match="flash-attn"):
+        choose_attention("flash_attention_2", cuda, torch.bfloat16)
+    with pytest.raises(UsageError, match="unknown attention 'fast'"):
+        choose_attention("fast", cpu, torch.float32)
 
 
 def test_what_is_trained_is_what_was_asked(folder: Path) -> None:

@@ -240,4 +240,4 @@ def test_a_mode_that_a_family_has_no_use_for_is_refused(
 ) -> None:
     with pytest.raises(UsageError) as error:
         load(model_folders[family], **modes)
-    assert said in error.value.expected and error.value.do.startswith("Set train.")
+    assert said in error.value.expected and error.value.do.startswith("Set the ")
