@@ -2,15 +2,17 @@
 
 import json
 import math
+import os
 import random
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from training_world import Notes, make_job
+from training_world import Notes, exit_code, make_job
 
 from strive.cache.ledger import read_jsonl
 from strive.configs.errors import InterruptedRun, ItemError, StoppedError
@@ -20,6 +22,7 @@ from strive.stages.train.examples import Examples
 from strive.stages.train.job import TrainJob
 from strive.stages.train.optimizer import Optimizer
 from strive.stages.train.pass_rate import check_kept, keep, left_out, measure, plan_lines, summary
+from strive.stages.train.ranks import Ranks
 from strive.stages.train.rewards import Scored
 from strive.stages.train.rollout import Example, Row, Shown
 from strive.stages.train.run_folder import RunFolder
@@ -56,9 +59,9 @@ class Bench:
         return lucky(row)
 
     def measure(self, stop: Stop | None = None, **others: object) -> dict[str, float]:
-        parts = {"engine": self.engine, "examples": self.examples, **others}
-        return measure(parts["engine"], parts["examples"], self.ids, self.config, self.run, self.score, self.notes,  # type: ignore[arg-type]
-                       stop or Stop())
+        parts: dict[str, Any] = {"engine": self.engine, "examples": self.examples, **others}
+        return measure(ids=self.ids, config=self.config, run_folder=self.run, score=self.score, reporter=self.notes,
+                       stop=stop or Stop(), **parts)
 
     def ledger(self) -> list[dict[str, object]]:
         return read_jsonl(self.run.root / "pass_rates.jsonl")
@@ -134,6 +137,30 @@ def test_a_torn_row_is_owed_again_and_a_batch_that_was_cut_short_gives_the_same_
     assert bench.ledger() == undisturbed_rates
     asked = len(bench.rows)
     assert bench.measure() == rates and len(bench.rows) == asked
+
+
+def test_two_processes_share_the_questions_and_the_first_writes_the_same_rates(
+    tmp_path: Path, qwen25: Path, undisturbed_rates: list[dict[str, object]]
+) -> None:
+    bench = Bench(tmp_path, qwen25)
+    bench.run.root.mkdir(parents=True)
+    children = [os.fork() or one_of_two(bench, rank, tmp_path) for rank in range(2)]
+    assert [exit_code(child) for child in children] == [0, 0]
+    assert bench.ledger() == undisturbed_rates
+    asked = [set((tmp_path / f"asked{rank}").read_text().split()) for rank in range(2)]
+    assert asked == [{"q0", "q2", "q4"}, {"q1", "q3"}]
+
+
+def one_of_two(bench: Bench, rank: int, folder: Path) -> int:
+    """Measure as one of two processes and end; the exit code says whether all went well."""
+    code = 1
+    try:
+        torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+        rates = bench.measure(ranks=Ranks(rank, 2))
+        (folder / f"asked{rank}").write_text(" ".join(row.sample_id for row in bench.rows))
+        code = 0 if sorted(rates) == bench.ids and not left_out(bench.run) else 2
+    finally:
+        os._exit(code)
 
 
 @dataclass
