@@ -14,7 +14,7 @@ from strive.stages.frames.frameset import read_frames
 from strive.stages.plan import Job, VideoRef
 from strive.stages.reporter import Reporter
 from strive.stages.runner import run_chain
-from strive.stages.tasks.prompt import PROMPT_FORMATS
+from strive.stages.tasks.prompt import format_named
 from strive.stages.tasks.sample import QUESTION_TYPES, Sample
 from strive.stages.tasks.verifiers import verifier_of
 
@@ -96,13 +96,15 @@ def answer_from(sample: Sample, made: Artefact, model: str, config: Config) -> A
     settings = config.eval
     frames = read_frames(made)
     indices = SAMPLERS[settings.sampler](len(frames), settings.frames)
-    form = PROMPT_FORMATS[settings.prompt_format]
+    form = format_named(settings.prompt_format, "eval.prompt_format")
     policy = load_policy(
         model,
         device=settings.device,
         dtype=settings.dtype,
         max_pixels=settings.max_pixels,
         min_pixels=settings.min_pixels,
+        time_text=settings.time_text,
+        frame_pairing=settings.frame_pairing,
     )
     import numpy as np
     import torch

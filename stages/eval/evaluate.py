@@ -16,7 +16,7 @@ from strive.stages.eval.shown import FramesOf, Screen
 from strive.stages.interrupt import StopFlag
 from strive.stages.reporter import Reporter, Silent
 from strive.stages.tasks.grade import grade
-from strive.stages.tasks.prompt import PROMPT_FORMATS
+from strive.stages.tasks.prompt import format_named
 from strive.stages.tasks.sample import Sample
 from strive.stages.vlm.interface import Completion, Sampling, VisionFeatures
 from strive.stages.vlm.policy import Policy
@@ -87,7 +87,7 @@ class Asker:
     ) -> None:
         self.policy, self.samples, self.config, self.done, self.keys = policy, samples, config, done, keys
         self.screen = Screen(samples, frames_of, config)
-        self.format = PROMPT_FORMATS[config.prompt_format]
+        self.format = format_named(config.prompt_format, "eval.prompt_format")
         self.sampling = Sampling(config.max_new_tokens, config.temperature)
 
     def entries(self) -> Iterator[Entry]:

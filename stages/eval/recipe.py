@@ -5,23 +5,24 @@ from typing import Any
 
 from strive.cache.digest import digest_json
 from strive.cache.key import library_series
-from strive.configs.errors import UsageError
+from strive.configs.run_stages import EvalConfig
 from strive.configs.schema import Config
-from strive.stages.tasks.prompt import PROMPT_FORMATS
+from strive.stages.tasks.plugins import plugin_identity
+from strive.stages.tasks.prompt import format_named
 from strive.stages.tasks.sample import Sample
 
+YOUNGER = ("time_text", "frame_pairing")
 VERSION = 1  # of prompting, parsing and grading together
 
 
 def recipe_of(config: Config, bench: str, identity: str) -> dict[str, Any]:
     """What the figures depend on, as plain JSON: settings, model identity, how frames were taken, library series."""
     settings = config.eval.result_keys()
-    if settings["prompt_format"] not in PROMPT_FORMATS:
-        raise UsageError(
-            f"eval.prompt_format {settings['prompt_format']!r}",
-            f"one of {', '.join(PROMPT_FORMATS)}",
-            "Set eval.prompt_format to one of these.",
-        )
+    for name in YOUNGER:  # measurements from before these keys keep their identity
+        if settings[name] == EvalConfig.model_fields[name].default:
+            del settings[name]
+    format_named(settings["prompt_format"], "eval.prompt_format")
+    own = plugin_identity([settings["prompt_format"]], "eval.prompt_format")
     return {
         "version": VERSION,
         "bench": bench,
@@ -29,6 +30,7 @@ def recipe_of(config: Config, bench: str, identity: str) -> dict[str, Any]:
         **{f"eval.{key}": value for key, value in settings.items()},
         **{f"extract.{key}": value for key, value in config.extract.result_keys().items()},
         "libraries": library_series("torch", "transformers"),
+        **({"own_code": own} if own else {}),
     }
 
 

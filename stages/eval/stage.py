@@ -182,7 +182,8 @@ def ask(
     config = job.config.eval
     folder.settle_dtype(str(choose_dtype(config.dtype, choose_device(config.device))).removeprefix("torch."))
     policy = load_policy(
-        job.model, device=config.device, dtype=config.dtype, max_pixels=config.max_pixels, min_pixels=config.min_pixels
+        job.model, device=config.device, dtype=config.dtype, max_pixels=config.max_pixels, min_pixels=config.min_pixels,
+        time_text=config.time_text, frame_pairing=config.frame_pairing,
     )
     with stop_flag() as stop:
         done = evaluate(

@@ -60,14 +60,14 @@ THRESHOLDS = np.linspace(
 
 
 def mean_relative_accuracy(given: str, gold: str) -> float:
-    """MRA of VSI-Bench (thinking-in-space): (1/10) Σ_θ 1[|p − g| / g ≤ 1 − θ], θ = .50, .55, …, .95.
+    """MRA of VSI-Bench (thinking-in-space): (1/10) Σ_θ 1[|p − g| / |g| ≤ 1 − θ], θ = .50, .55, …, .95.
 
     For g = 0 (undefined there, absent from the set) only p = 0 scores.
     """
     p, g = as_float(given), as_float(gold_number(gold))
     if g == 0:
         return float(p == 0)
-    return float((abs(p - g) / g <= 1 - THRESHOLDS).mean())
+    return float((abs(p - g) / abs(g) <= 1 - THRESHOLDS).mean())
 
 
 def relative_closeness(given: str, gold: str) -> float:

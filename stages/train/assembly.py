@@ -34,7 +34,8 @@ def load(job: TrainJob, trainable: bool) -> "Policy":
     config = job.config.train
     policy = load_policy(job.model, device=config.device, dtype=config.dtype, max_pixels=config.max_pixels,
                          min_pixels=config.min_pixels, trainable=trainable, freeze_vision=config.freeze_vision,
-                         lora_rank=config.lora_rank if trainable else 0, seed=config.seed)
+                         lora_rank=config.lora_rank if trainable else 0, seed=config.seed, attention=config.attention,
+                         time_text=config.time_text, frame_pairing=config.frame_pairing)
     if trainable and config.gradient_checkpointing:
         policy.recompute()
     return policy
@@ -82,6 +83,8 @@ def choose_questions(loop: Loop, job: TrainJob, ids: set[str]) -> dict[str, str]
                 row.completion.text, truncated=not row.completion.finished)),
             job.reporter, loop.stop, job.ranks)
         reasons = pass_rate.left_out(loop.run)
+        for text in stepper.rewards.take_warnings():
+            job.reporter.warn(f"pass rate: {text}")
         job.reporter.info(f"train: {pass_rate.summary(rates, config.pass_rate)}")
         ids = set(pass_rate.check_kept(rates, config.pass_rate, config.prompts_per_step))
     sources = sources_of(job, ids)
