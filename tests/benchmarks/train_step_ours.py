@@ -19,7 +19,6 @@ from strive.stages.train.optimizer import Optimizer
 from strive.stages.train.rollout import Example, Shown, collect
 from strive.stages.vlm.interface import ViewInputs
 from strive.stages.vlm.load import load_policy
-from strive.stages.vlm.positions import VisualBlock, rope_positions
 
 PARTS = {"encode_vision": "vision_forward_s", "prefill": "prefill_forward_s", "complete": "decode_s",
          "score": "completions_forward_s"}
@@ -34,9 +33,11 @@ class Side:
         frozen = shape.vision == "frozen"
         self.config = TrainConfig(rollouts=shape.generations, prompts_per_step=1, max_new_tokens=shape.tokens,
                                   min_new_tokens=shape.tokens, freeze_vision=frozen, threads=shape.threads,
-                                  max_pixels=FRAME_SIDE**2, dtype="float32", device="cpu")
+                                  max_pixels=FRAME_SIDE**2, dtype="float32", device="cpu",
+                                  frame_pairing="images")
         self.policy = load_policy(shape.model, device="cpu", dtype="float32", max_pixels=FRAME_SIDE**2,
-                                  min_pixels=self.config.min_pixels, trainable=True, freeze_vision=frozen)
+                                  min_pixels=self.config.min_pixels, trainable=True, freeze_vision=frozen,
+                                  frame_pairing="images")
         self.optimizer = Optimizer(self.policy.model.named_parameters(), self.config)
         self.engine = PrefixEngine(self.policy, self.optimizer, self.config)
         self.example = Example(Sample("q", "v.mp4", "", None, "", "open"), (self.shown(),))
@@ -44,7 +45,9 @@ class Side:
     def shown(self) -> Shown:
         """The view; with a frozen tower its features instead of its pixels, as training keeps them."""
         frames = frames_of(self.shape.frames, self.shape.seed)
-        inputs, times = image_view(self.policy, frames), np.arange(self.shape.frames, dtype=np.float64)
+        times = np.arange(self.shape.frames, dtype=np.float64)
+        inputs = self.policy.encode_view([frames], times, question(self.policy.processor))
+        check_prompt(self.policy, inputs, frames)
         if self.shape.vision == "trainable":
             return Shown(inputs, None, times)
         return Shown(replace(inputs, pixel_values=None), self.policy.encode_vision([inputs])[0], times)
@@ -71,19 +74,15 @@ class Side:
         self.optimizer.apply = self.clock.timed("optimizer_s", self.optimizer.apply)  # type: ignore[method-assign]
 
 
-def image_view(policy: Any, frames: np.ndarray) -> ViewInputs:
-    """The prompt with every frame as an image of its own: the token ids that TRL's processor makes, our positions."""
+def check_prompt(policy: Any, view: ViewInputs, frames: np.ndarray) -> None:
+    """AssertionError unless the view is what the model's own processor makes of the frames as images, as TRL calls it.
+    """
     processor = policy.processor
     text = chat(processor, len(frames), question(processor))
     read = processor(text=[text], images=[Image.fromarray(frame) for frame in frames], return_tensors="pt")
-    ids = read["input_ids"][0]
-    is_visual = ids == policy.core.config.image_token_id
-    merge = policy.adapter.merge
-    blocks = [VisualBlock((0,), rows // merge, columns // merge)
-              for _, rows, columns in read["image_grid_thw"].tolist()]
-    positions, following = rope_positions(is_visual.numpy(), blocks)
-    return ViewInputs(ids, torch.from_numpy(positions), following, read["pixel_values"], read["image_grid_thw"],
-                      is_visual.to(torch.int64), int(is_visual.sum()))
+    assert torch.equal(read["input_ids"][0], view.input_ids)
+    assert torch.equal(read["image_grid_thw"], view.grid_thw)
+    assert torch.allclose(read["pixel_values"], view.pixel_values, atol=1e-5)
 
 
 def measure(shape: Shape) -> dict[str, Any]:
@@ -100,6 +99,7 @@ def measure(shape: Shape) -> dict[str, Any]:
         "setting": f"tokens_per_microbatch={side.config.tokens_per_microbatch}, gradient_checkpointing="
                    f"{side.config.gradient_checkpointing}, float32",
         "vision": shape.vision, "prompt_tokens": prompt, "completion_tokens": shape.generations * shape.tokens,
+        "trained_parameters": sum(p.numel() for p in side.optimizer.params.values()),
         "encoder_calls": side.policy.encoder_calls, "version": f"transformers {transformers.__version__}",
     }
     return found | {"profile": operators(side)} if shape.profile else found

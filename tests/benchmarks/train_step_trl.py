@@ -4,6 +4,7 @@ import tempfile
 import time
 from typing import Any
 
+import torch
 import transformers
 import trl
 from datasets import Dataset
@@ -21,7 +22,8 @@ class Steps(TrainerCallback):
     """
 
     def __init__(self, clock: Clock) -> None:
-        self.clock, self.done, self.start = clock, [], 0.0  # type: Clock, list[dict[str, float]], float
+        self.clock, self.start = clock, 0.0
+        self.done: list[dict[str, float]] = []
 
     def on_step_begin(self, *_: Any, **__: Any) -> None:
         """The batch has been loaded."""
@@ -91,13 +93,15 @@ def measure(shape: Shape) -> dict[str, Any]:
     model.model.visual.requires_grad_(shape.vision == "trainable")
     hidden = sorted({model.config.image_token_id, model.config.video_token_id, model.config.vision_start_token_id,
                      model.config.vision_end_token_id})
-    steps = Steps(clock)
+    steps, first = Steps(clock), weights(model)
     with tempfile.TemporaryDirectory() as folder:
         trainer = GRPOTrainer(model, seen.score, settings(shape, folder, hidden), dataset(shape, question(processor)),
                               processing_class=processor, callbacks=[steps])
         watched(processor, trainer.model, clock, seen)
         trainer.train()
     check(shape, seen, trainer)
+    moved = [not torch.equal(own, before) for own, before in zip(weights(trainer.model), first, strict=True)]
+    assert moved == [True, shape.vision == "trainable"], "the weights of text and vision: changed or not"
     parts = shape.generations // shape.microbatch
     return medians(steps.done[1:] or steps.done) | {
         "peak_rss_mb": round(memory.mb()), "steps": shape.steps,
@@ -105,8 +109,14 @@ def measure(shape: Shape) -> dict[str, Any]:
         "setting": f"per_device_train_batch_size={shape.microbatch}, gradient_accumulation_steps={parts}, "
                    "gradient_checkpointing=False, float32, sdpa, no vLLM, no reference",
         "vision": shape.vision, "prompt_tokens": seen.prompts[0], "completion_tokens": shape.generations * shape.tokens,
+        "trained_parameters": sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
         "version": f"trl {trl.__version__}, transformers {transformers.__version__}",
     }
+
+
+def weights(model: Any) -> list[torch.Tensor]:
+    """Copies of the last weights of the language model and of the first of the tower."""
+    return [model.lm_head.weight.detach().clone(), model.model.visual.patch_embed.proj.weight.detach().clone()]
 
 
 def check(shape: Shape, seen: Seen, trainer: Any) -> None:
