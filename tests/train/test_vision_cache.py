@@ -27,7 +27,7 @@ from strive.stages.train.examples import Examples
 from strive.stages.train.job import TrainJob
 from strive.stages.train.rollout import Example
 from strive.stages.train.stage import train
-from strive.stages.train.vision_cache import FILE, STAGE, VisionCache
+from strive.stages.train.vision_cache import FILE, STAGE, Kept, VisionCache, packed
 from strive.stages.train.vision_identity import Identity, tower_digest
 from strive.stages.train.vision_plan import adapter_without_weights, bound, open_cache, plan_line, plan_lines
 from strive.stages.vlm.load import load_policy
@@ -241,12 +241,22 @@ def test_a_flipped_bit_is_noticed_and_the_features_are_made_again(tmp_path: Path
     assert third.policy.encoder_calls == 0 and not verify(store_of(job), deep=True).findings
 
 
-def test_features_that_do_not_fit_the_view_are_refused(tmp_path: Path, qwen25: Path) -> None:
+@pytest.mark.parametrize("wrong", ["rows", "grid", "level", "view"])
+def test_features_that_do_not_fit_the_view_are_refused(tmp_path: Path, qwen25: Path, wrong: str) -> None:
     job = make_job(tmp_path, qwen25)
-    held = examples(job, loaded(job))
+    held, plain = examples(job, loaded(job)), examples(job, loaded(job))
     assert held.vision is not None
-    wrong = {f"{k}.tokens": torch.zeros(3, 64) for k in range(4)}
-    store_of(job).publish(STAGE, held.vision.key(held.bundles["q0"]), {FILE: save(wrong)}, {})
+    tensors = packed([Kept(view.features, view.inputs.grid_thw) for view in plain.get("q0").views if view.features])
+    if wrong == "rows":
+        tensors["1.tokens"] = tensors["1.tokens"][:-1].clone()
+    if wrong == "grid":
+        tensors["1.grid"] = tensors["1.grid"].flip(1)
+    if wrong == "level":
+        tensors.update({f"{k}.level0": torch.zeros(4, 64 - k) for k in range(4)})
+    if wrong == "view":
+        tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("3.")}
+    store_of(job).drop(STAGE, held.vision.key(held.bundles["q0"]))
+    store_of(job).publish(STAGE, held.vision.key(held.bundles["q0"]), {FILE: save(tensors)}, {})
     with pytest.raises(VerificationError, match="visual tokens") as caught:
         held.get("q0")
     assert caught.value.code == 6
