@@ -131,7 +131,7 @@ def _weights(folder: Path, dtype: torch.dtype, attention: str) -> Any:
 def _processor(folder: Path) -> Any:
     try:
         processor = AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, AttributeError, ImportError) as error:  # a named token, a package it needs
         _refuse_code(folder, error)
         raise UsageError(f"the processor in {folder} can't be loaded ({error})", "the files of the model's processor.",
                          "Copy the processor's files of the original model into the folder.") from error

@@ -36,14 +36,34 @@ def rows_of(views: list[ViewInputs]) -> tuple[list[ViewInputs], list[Tensor]]:
     return [views[index] for index in order], [torch.randint(0, 300, (n,), generator=generator) for n in lengths]
 
 
+WEIGHTS = torch.randn(8, 9, generator=torch.Generator().manual_seed(2))
+
+
+def gradients(policy: Policy) -> dict[str, Tensor]:
+    return {name: own.grad.clone() for name, own in policy.model.named_parameters() if own.grad is not None}
+
+
 def scored(policy: Policy, views: list[ViewInputs], share_prefix: bool) -> Scored:
     rows, completions = rows_of(views)
-    weights = torch.randn(8, 9, generator=torch.Generator().manual_seed(2))
     policy.model.zero_grad()
     values = policy.logprobs(rows, completions, share_prefix=share_prefix).logprobs
-    (values * weights).sum().backward()
-    return Scored(values.detach(), {name: own.grad.clone() for name, own in policy.model.named_parameters()
-                                    if own.grad is not None})
+    (values * WEIGHTS).sum().backward()
+    return Scored(values.detach(), gradients(policy))
+
+
+def scored_in_parts(policy: Policy, views: list[ViewInputs]) -> Scored:
+    """As a training step does: one prefill, completions on leaves of it a few at a time, one backward through it."""
+    rows, completions = rows_of(views)
+    policy.model.zero_grad()
+    prefix = policy.prefill(views)
+    leaves, values = prefix.detached(), torch.zeros(8, 9)
+    for part in (range(3), range(3, 4), range(4, 8)):
+        owners, given = [views.index(rows[row]) for row in part], [completions[row] for row in part]
+        own = policy.score(leaves, owners, given).logprobs
+        (own * WEIGHTS[part.start:part.stop, :own.shape[1]]).sum().backward()
+        values[part.start:part.stop, :own.shape[1]] = own.detach()
+    prefix.backward(leaves)
+    return Scored(values, gradients(policy))
 
 
 def differences(one: Scored, other: Scored) -> tuple[float, float]:
@@ -76,6 +96,23 @@ def test_a_shared_prefix_gives_the_log_probs_and_gradients_of_the_repeated_compu
     assert entries <= 1e-5 and whole <= 1e-5, (entries, whole)
     seen = {name: float(own.abs().max()) for name, own in shared.gradients.items() if name.startswith("model.vis")}
     assert len(seen) > 10 and max(seen.values()) > 1e-3, "gradients reach the vision tower"
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("recompute", [False, True])
+def test_micro_batches_on_one_prefill_give_the_gradients_of_the_repeated_computation(
+    family: str, recompute: bool, model_folders: dict[str, Path]
+) -> None:
+    """Also where layers hold only their inputs (gradient checkpointing)."""
+    policy = load(model_folders[family], trainable=True, freeze_vision=False)
+    views = mixed_views(policy)
+    repeated = scored(policy, views, False)
+    if recompute:
+        policy.recompute()
+    parts = scored_in_parts(policy, views)
+    entries, whole = differences(parts, repeated)
+    assert torch.allclose(parts.logprobs, repeated.logprobs, rtol=1e-5, atol=1e-5)
+    assert entries <= 1e-5 and whole <= 1e-5, (entries, whole)
 
 
 @pytest.mark.parametrize(("family", "modes"), MODES, ids=NAMES)

@@ -134,6 +134,18 @@ def test_a_folder_without_tokenizer_or_template_is_a_usage_error(folder: Path) -
         load(folder)
 
 
+def test_a_tokenizer_that_does_not_know_its_familys_tokens_is_a_usage_error(
+    model_folders: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(model_folders["internvl"], tmp_path / "model"))
+    path = folder / "tokenizer_config.json"
+    settings = json.loads(path.read_text())
+    assert settings.pop("video_token") == "<video>"
+    path.write_text(json.dumps(settings))
+    with pytest.raises(UsageError, match="video_token"):
+        load(folder)
+
+
 def test_an_unknown_family_names_the_known_ones(folder: Path) -> None:
     config = (folder / "config.json").read_text().replace('"model_type": "qwen2_5_vl"', '"model_type": "llava"')
     (folder / "config.json").write_text(config)
