@@ -101,3 +101,36 @@ def test_very_short_limits_work(policy: Policy, steps: int) -> None:
 
 def test_no_views_no_completions(policy: Policy) -> None:
     assert policy.generate([], 2, Sampling(4), None) == []
+
+
+def test_no_end_token_before_the_least_length(policy: Policy) -> None:
+    drawn = sample(policy, mixed_views(policy), 20, Sampling(9, temperature=50.0, min_new_tokens=4))
+    assert min(len(own.ids) for own in drawn) >= 5, "the end token may be the fifth"
+    assert any(own.finished for own in drawn)
+    forced = sample(policy, mixed_views(policy), 4, Sampling(7, temperature=50.0, min_new_tokens=7))
+    assert all(len(own.ids) == 7 and not own.finished for own in forced)
+
+
+def test_a_stop_text_ends_a_completion_and_stays_in_it(policy: Policy) -> None:
+    free = sample(policy, mixed_views(policy)[:1], 6, Sampling(12), seed=3)
+    text = next(own.text[2:4] for own in free if len(own.text) > 4)
+    stopped = sample(policy, mixed_views(policy)[:1], 6, Sampling(12, stop=(text,)), seed=3)
+    for own, whole in zip(stopped, free, strict=True):
+        assert whole.ids[:len(own.ids)].tolist() == own.ids.tolist(), "the same draws up to there"
+        assert own.text.count(text) == (1 if text in whole.text else 0) and own.finished >= (text in own.text)
+
+
+def test_entropy_is_that_of_the_sampled_distributions(policy: Policy) -> None:
+    view = mixed_views(policy)[0]
+    [own] = sample(policy, [view], 1, Sampling(5, temperature=0.7))
+    with torch.no_grad():
+        steps = []
+        for length in range(len(own.ids)):
+            prefix = torch.cat([own.ids[:length], torch.tensor([0])])
+            logits: list[torch.Tensor] = []
+            head = policy.core.lm_head.register_forward_hook(lambda m, i, o, to=logits: to.append(o))
+            policy.logprobs([view], [prefix], temperature=0.7, share_prefix=False)
+            head.remove()
+            probs = (logits[-1][-1].float() / 0.7).softmax(-1)
+            steps.append(float(-(probs * probs.log()).sum()))
+    assert own.entropy == pytest.approx(sum(steps) / len(steps), abs=1e-4)
