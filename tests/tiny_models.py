@@ -121,7 +121,7 @@ def make_tiny_model(folder: Path, family: str = "qwen2_5_vl", *, hidden: int = 6
 def tiny_qwen(family: str, text: dict[str, Any], vision: dict[str, Any], seed: int) -> tuple[Any, Any]:
     """A Qwen-VL model drawn from `seed` and its processor."""
     tokenizer, patch, depth = make_tokenizer(), vision["patch_size"], vision["depth"]
-    sizes = {"patch_size": patch, "merge_size": 2, "temporal_patch_size": 2,
+    sizes: dict[str, Any] = {"patch_size": patch, "merge_size": 2, "temporal_patch_size": 2,
              "size": {"shortest_edge": 4 * patch**2, "longest_edge": 64 * patch**2}}
     torch.manual_seed(seed)
     if family == "qwen2_5_vl":
@@ -147,7 +147,7 @@ def tiny_internvl(text: dict[str, Any], vision: dict[str, Any], seed: int) -> tu
         vision_config=vision | {"image_size": side, "layer_scale_init_value": 1.0}, image_seq_length=4,
         image_token_id=tokenizer.convert_tokens_to_ids("<IMG_CONTEXT>"), tie_word_embeddings=True))
     _draw_zeros(model, text["initializer_range"])
-    sizes = {"size": {"height": side, "width": side}, "image_mean": [0.485, 0.456, 0.406],
+    sizes: dict[str, Any] = {"size": {"height": side, "width": side}, "image_mean": [0.485, 0.456, 0.406],
              "image_std": [0.229, 0.224, 0.225]}
     return model, InternVLProcessor(GotOcr2ImageProcessor(**sizes), tokenizer, InternVLVideoProcessor(**sizes),
                                     image_seq_length=4, chat_template=plain_template("<IMG_CONTEXT>", "<video>"))
@@ -163,7 +163,7 @@ def tiny_llava(text: dict[str, Any], vision: dict[str, Any], seed: int) -> tuple
         image_token_index=tokenizer.convert_tokens_to_ids("<image>"), image_grid_pinpoints=[[side, side]],
         video_token_index=tokenizer.convert_tokens_to_ids("<video>"), tie_word_embeddings=True))
     _draw_zeros(model, text["initializer_range"])
-    sizes = {"size": {"height": side, "width": side}, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+    sizes: dict[str, Any] = {"size": {"height": side, "width": side}, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}
     return model, LlavaOnevisionProcessor(
         LlavaOnevisionImageProcessor(**sizes, image_grid_pinpoints=[[side, side]]), tokenizer,
         LlavaOnevisionVideoProcessor(**sizes), num_image_tokens=9, vision_feature_select_strategy="full",
