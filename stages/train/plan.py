@@ -1,4 +1,4 @@
-"""What a run will do, in lines that people read before it starts; nothing heavy is imported."""
+"""What a run will do, in lines that people read before it starts; nothing heavy is imported for a run that is done."""
 
 from strive.stages.train import checkpoint
 from strive.stages.train.job import TrainJob
@@ -6,11 +6,17 @@ from strive.stages.train.run_folder import RunFolder
 
 
 def plan_lines(job: TrainJob, usable: int) -> list[str]:
-    """Steps, where they begin, and what one of them holds; `usable` questions have or will have a bundle."""
+    """Steps, where they begin, and what one of them holds; `usable` questions have or will have a bundle.
+
+    Then what a step takes, from the model's config alone: tokens, memory, arithmetic, and a warning where the device
+    has less memory.
+    """
     config, run = job.config.train, RunFolder(job.run)
     results = None if job.force else run.finished()
     if results is not None and results["step"] >= config.steps:
         return [f"train     nothing to do: {job.run} has all {results['step']} steps"]
+    from strive.stages.train.estimate import estimate_lines
+
     there = [] if job.force else checkpoint.found(run.checkpoints)
     begin = there[0].step if there else 0
     variants = job.config.variants.count
@@ -23,4 +29,5 @@ def plan_lines(job: TrainJob, usable: int) -> list[str]:
         f"{config.rollouts // variants} rollouts, at most {config.max_new_tokens} new tokens{epochs}",
         f"          {config.advantage_scope} advantages, {config.loss} loss, learning rate {config.learning_rate:g}, "
         f"{weights}, {vision}; a checkpoint every {config.checkpoint_every} steps",
+        *estimate_lines(job.config, job.model),
     ]
