@@ -56,7 +56,8 @@ class TrainConfig(StageConfig):
         "video", "temporal patches of two frames: consecutive ones, each frame with itself, or frames as images")
     lora_rank: int = result(0, "0: full fine-tuning; else LoRA through peft", ge=0)
     freeze_vision: bool = result(True, "vision tower not trained")
-    max_pixels: int = result(128 * IMAGE_TOKEN_AREA, "most pixels per frame that the model sees", ge=1)
+    max_pixels: int = result(128 * IMAGE_TOKEN_AREA, "most pixels per frame that the model sees (not families of fixed "
+                             "size: InternVL, LLaVA-OneVision)", ge=1)
     min_pixels: int = result(4 * IMAGE_TOKEN_AREA, "fewest pixels per frame that the model sees", ge=1)
     max_prompt_tokens: int = result(16384, "longer prompts are a planned, listed skip", ge=1)
     tokens_per_microbatch: int = result(16384, "prompt + completion tokens per forward", ge=1)

@@ -14,11 +14,12 @@ class ViewInputs:
     input_ids          int64 [L]          prompt tokens; visual placeholders already repeated
     position_ids       int64 [P, L]       P = 3 (temporal, height, width) for mRoPE models, 1 otherwise
     next_position      position of the first completion token, on all P axes
-    pixel_values       float32 [patches, dim], or None for a prompt without video
-    grid_thw           int64 [clips, 3]   patches in time, height, width of each clip, or None
+    pixel_values       float32 [patches, dim], or [frames, 3, H, W] in families of fixed size; None without video
+    grid_thw           int64 [visuals, 3] patches in time, height, width of each clip (or image), or None
     mm_token_type_ids  int64 [L]          0 text, 1 image, 2 video
     visual_tokens      number of placeholders in `input_ids`
-    extra              what was done to the frames: per clip `frames`, `repeated`, `size` [H, W], `patch_times` (s)
+    extra              what was done to the frames: per clip `frames`, `repeated`, `size` [H, W], `patch_times` (s);
+                       `frame_pairing`, `time_text`
     """
 
     input_ids: Tensor
