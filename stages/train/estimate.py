@@ -76,8 +76,12 @@ class Estimate:
 def estimate(model_config: Any, train: TrainConfig, shape: StepShape, device: str | None = None) -> Estimate:
     """What a step of `shape` takes. `model_config`: the Hugging Face config; `device` cpu, cuda or mps, else
     `train.device`. Raises UsageError for a model whose structure is not known."""
-    place = device or choose_device(train.device).type
-    model, name = shape_of(model_config), precision_name(train, place)
+    return of_shape(shape_of(model_config), train, shape, device or choose_device(train.device).type)
+
+
+def of_shape(model: ModelShape, train: TrainConfig, shape: StepShape, place: str) -> Estimate:
+    """The same for a model whose measures are taken; `place` cpu, cuda or mps."""
+    name = precision_name(train, place)
     setup = setup_of(model, train, shape, place, PRECISIONS[name])
     held = phases(setup)
     sums = {phase: whole(sum(parts.values()), place) for phase, parts in held.items()}

@@ -7,7 +7,8 @@ from typing import Any
 from transformers import Qwen2_5_VLConfig
 
 from strive.configs.run_stages import TrainConfig
-from strive.stages.train.estimate import GIB, Estimate, estimate
+from strive.stages.train.estimate import GIB, Estimate, of_shape
+from strive.stages.train.model_shape import ModelShape, shape_of
 from strive.stages.train.step_shape import TEXT_TOKENS, StepShape, view_shape
 
 CARDS = (24, 40, 80)
@@ -53,26 +54,27 @@ SETTINGS = {f"LoRA r={RANK}": (RANK, False), f"LoRA r={RANK}, checkpointing": (R
 
 def table() -> str:
     """Markdown: GiB at the fullest, and the cards that have as much."""
-    lines = ["| model | frames | prompt tokens | " + " | ".join(SETTINGS) + " | PFLOP a view |",
+    lines = ["| model | frames | prompt tokens | " + " | ".join(SETTINGS) + " | PFLOP, LoRA / full |",
              "|---" * (4 + len(SETTINGS)) + "|"]
     for name, released in RELEASED.items():
         config = released.config()
+        model = shape_of(config)
         for frames in FRAMES:
-            found = [at(config, frames, *setting) for setting in SETTINGS.values()]
+            found = [at(config, model, frames, *setting) for setting in SETTINGS.values()]
             cells = [name, str(frames), f"{found[0].prompt_tokens:,}", *map(cell, found),
                      f"{found[0].total_flops / 1e15:.2f} / {found[2].total_flops / 1e15:.2f}"]
             lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def at(config: Any, frames: int, rank: int, checkpointing: bool) -> Estimate:
+def at(config: Any, model: ModelShape, frames: int, rank: int, checkpointing: bool) -> Estimate:
     """One view of `frames` frames with its rollouts in bfloat16 on a GPU, the vision tower frozen."""
     train = TrainConfig(rollouts=ROLLOUTS, prompts_per_step=1, max_new_tokens=NEW_TOKENS, lora_rank=rank,
                         gradient_checkpointing=checkpointing, dtype="bfloat16", tokens_per_microbatch=BUDGET,
                         max_prompt_tokens=BUDGET)
     view = view_shape(config, frames, FRAME, train.min_pixels, train.max_pixels)
     prompt = view.tokens + view.written + TEXT_TOKENS
-    return estimate(config, train, StepShape(1, 1, ROLLOUTS, prompt, NEW_TOKENS, view), "cuda")
+    return of_shape(model, train, StepShape(1, 1, ROLLOUTS, prompt, NEW_TOKENS, view), "cuda")
 
 
 def cell(found: Estimate) -> str:

@@ -22,7 +22,7 @@ from strive.stages.train.step_shape import StepShape, ViewShape
 
 WORKER = Path(__file__).parent / "train_step_ours.py"
 MEBIBYTE = 1 << 20
-MODELS = {"benchmark": "benchmark, 31 M", "other": "another, 29 M"}
+MODELS = {"benchmark": "benchmark, 31 M", "other": "another, 28 M"}
 train_step_model.TEXT["other"] = {"hidden_size": 384, "intermediate_size": 1536, "num_hidden_layers": 12,
                                   "num_attention_heads": 6, "num_key_value_heads": 3}
 train_step_model.VISION["other"] = {"hidden_size": 128, "intermediate_size": 256, "depth": 4, "num_heads": 2}

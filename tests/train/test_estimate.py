@@ -1,7 +1,10 @@
 """The estimate of a step's memory: parameters, saved activations and live peaks as counted, fields, warning, docs."""
 
 import json
+import re
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -219,3 +222,12 @@ def test_a_view_has_as_many_tokens_as_are_encoded(family: Path, frames: int) -> 
 
 def test_the_documented_table_is_what_the_command_prints() -> None:
     assert table() in (DOCS / "memory.md").read_text("utf-8")
+
+
+@pytest.mark.slow
+def test_the_peak_of_a_process_is_within_15_percent() -> None:
+    """Resident memory of the benchmark's steps, each in a process of its own: minutes."""
+    script = Path(__file__).parents[1] / "benchmarks" / "memory_estimate.py"
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True, timeout=3600)
+    off = [float(found) for found in re.findall(r"([+-][\d.]+)%", done.stdout)]
+    assert len(off) == 6 and max(map(abs, off)) <= 15
