@@ -102,6 +102,13 @@ class Upstream:
 
         return [combined([plan_stage(name, job) for job in self.jobs]) for name in registry.chain("variants")]
 
+    def made(self) -> "list[Artefact]":
+        """The bundles that are there already, once `plans` has looked."""
+        from strive.cache.store import Artefact
+
+        found = [one for job in self.jobs for one in job.results.get("variants", {}).values()]
+        return [one for one in found if isinstance(one, Artefact)]
+
     def make(self) -> "tuple[list[tuple[str, Artefact]], list[dict[str, str]]]":
         """The bundles there are, made where missing, and the samples that have none, with the reason."""
         from strive.cache.store import Artefact

@@ -108,12 +108,13 @@ def seconds(text: str) -> float:
 
 def show_plan(session: Session, upstream: Upstream, job: "TrainJob") -> None:
     """Print what will be done; with --dry-run leave."""
-    from strive.stages.train import pass_rate, sources
+    from strive.stages.train import pass_rate, sources, vision_plan
     from strive.stages.train.plan import plan_lines
 
     plans = upstream.plans()
     usable = plans[-1].total - len(plans[-1].blocked) or upstream.count
     lines = [*(plan.line() for plan in plans), *sources.plan_lines(upstream.sources()), *plan_lines(job, usable),
+             *vision_plan.plan_lines(job, upstream.made(), usable, session.store.root),
              *pass_rate.plan_lines(job.config.train, job.run, usable, job.force)]
     session.out.plan(lines)
     if session.options.dry_run:

@@ -1,8 +1,8 @@
 """Schemas of the stages that use a policy: train and eval."""
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import model_validator
+from pydantic import field_validator, model_validator
 
 from strive.configs.fields import StageConfig, free, result
 
@@ -83,6 +83,11 @@ class TrainConfig(StageConfig):
         if self.rollouts < 2:
             raise ValueError("train.rollouts must be at least 2: a group of one has no baseline")
         return self
+
+    @field_validator("vision_cache", mode="before")
+    @classmethod
+    def _off_is_a_word(cls, value: Any) -> Any:
+        return "off" if value is False else value  # as YAML reads it
 
     @model_validator(mode="after")
     def _values_fit(self) -> "TrainConfig":

@@ -22,9 +22,11 @@ def pool_sizes(path: Path) -> np.ndarray:
 
 def layouts(adapter: "FamilyAdapter", variant: Variant, sizes: np.ndarray) -> "list[ShownClip]":
     """How the adapter shows each clip of a variant; `sizes` as `pool_sizes` gives them."""
-    bounds = variant.clip_bounds.tolist()
-    return [adapter.layout(*sizes[variant.index[start]].tolist(), variant.times[start:end])
-            for start, end in zip(bounds[:-1], bounds[1:], strict=True)]
+    bounds, shown = variant.clip_bounds.tolist(), []
+    for start, end in zip(bounds[:-1], bounds[1:], strict=True):
+        height, width = sizes[variant.index[start]].tolist()
+        shown.append(adapter.layout(height, width, variant.times[start:end]))
+    return shown
 
 
 def visual_tokens(adapter: "FamilyAdapter", variant: Variant, sizes: np.ndarray) -> int:

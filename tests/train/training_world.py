@@ -29,7 +29,7 @@ TILES = np.array([[x, y, x + 0.6, y + 0.6] for y in (0, 0.4) for x in (0, 0.4)])
 SMALL = {
     "variants.frames": 4, "train.steps": 4, "train.prompts_per_step": 2, "train.rollouts": 8, "train.max_new_tokens": 6,
     "train.max_pixels": 3136, "train.min_pixels": 784, "train.learning_rate": 1e-3, "train.checkpoint_every": 2,
-    "train.threads": 1, "train.rewards": {"busy": 1.0},
+    "train.threads": 1, "train.rewards": {"busy": 1.0}, "train.vision_cache": "off",
 }
 
 
