@@ -51,7 +51,8 @@ def larger(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def policy_of(folder: Path, train: TrainConfig, trainable: bool = True) -> Policy:
     return load_policy(str(folder), device="cpu", dtype=train.dtype, max_pixels=AREA, min_pixels=784,
-                       trainable=trainable, freeze_vision=train.freeze_vision, lora_rank=train.lora_rank)
+                       trainable=trainable, freeze_vision=train.freeze_vision, lora_rank=train.lora_rank,
+                       attention=train.attention)
 
 
 def shown(policy: Policy, frames: int, seed: int = 0) -> Shown:
@@ -143,6 +144,8 @@ def test_what_completions_keep_is_what_autograd_saves(larger: Path, rows: int) -
 @pytest.mark.parametrize(("changes", "views"), [
     ({"freeze_vision": False}, 1), ({"freeze_vision": True}, 3), ({"gradient_checkpointing": True}, 2),
     ({"lora_rank": 8}, 2), ({"tokens_per_microbatch": 400}, 3), ({"dtype": "bfloat16", "lora_rank": 8}, 1),
+    ({"dtype": "bfloat16", "tokens_per_microbatch": 400}, 3), ({"dtype": "mixed", "lora_rank": 8}, 2),
+    ({"attention": "eager"}, 1),
 ])
 def test_the_peak_of_a_step_is_as_estimated(larger: Path, changes: dict[str, Any], views: int) -> None:
     train = TrainConfig(**{"rollouts": 4, "max_new_tokens": 48, "min_new_tokens": 48, "dtype": "float32",
