@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from strive.cache.store import Artefact
     from strive.stages.plan import Job, StagePlan
     from strive.stages.tasks.sample import Sample
-    from strive.stages.train.order import Source
+    from strive.stages.train.questions.order import Source
 
 FORM = "--data FILE or --data FILE=WEIGHT, as in --data a.jsonl --data b.jsonl=2"
 
@@ -123,8 +123,8 @@ class Upstream:
 
     def sources(self, ids: Iterable[str] | None = None) -> "list[Source]":
         """What the files' questions (those among `ids`) are drawn from."""
-        from strive.stages.train.order import Source
-        from strive.stages.train.sources import narrowed
+        from strive.stages.train.questions.order import Source
+        from strive.stages.train.questions.sources import narrowed
 
         whole = [Source(file.name, [sample.id for sample in self.samples[file.name]], file.weight)
                  for file in self.files]

@@ -59,7 +59,7 @@ def run(
         raise UsageError(f"train: no {'--run' if files else '--data'}", "--data FILE and --run DIR",
                          "See `strive train --help`.")
     started, limit = time.monotonic(), seconds(max_time) if max_time else None
-    from strive.stages.train.ranks import joined
+    from strive.stages.train.engine.ranks import joined
 
     ranks = joined()  # under torchrun: the first process makes the bundles, talks and writes
     if not ranks.is_first:
@@ -73,7 +73,7 @@ def run(
     held_out = eval_questions(eval_data, eval_videos or shared, follow_links)
     upstream = Upstream(session, files, follow_links)
     from strive.stages.train.job import TrainJob
-    from strive.stages.train.sources import check_shares
+    from strive.stages.train.questions.sources import check_shares
     from strive.stages.train.stage import check_settings, refuse_own_model
     from strive.stages.vlm.resolve import resolve_model
 
@@ -81,7 +81,12 @@ def run(
                    sources=session.resolved.sources, force=options.force, ranks=ranks)
     check_settings(job)
     check_shares(upstream.sources(), config.train.prompts_per_step)
-    resolve_model(config.model)  # hours of decoding should not end with a model that is not there
+    if options.dry_run:
+        from strive.stages.train.estimate.model_shape import config_folder
+
+        config_folder(config.model)  # a plan needs no weights
+    else:
+        resolve_model(config.model)  # hours of decoding should not end with a model that is not there
     if options.force:
         refuse_own_model(job)
     show_plan(session, upstream, job)
@@ -108,8 +113,9 @@ def seconds(text: str) -> float:
 
 def show_plan(session: Session, upstream: Upstream, job: "TrainJob") -> None:
     """Print what will be done; with --dry-run leave."""
-    from strive.stages.train import pass_rate, sources, vision_plan
     from strive.stages.train.plan import plan_lines
+    from strive.stages.train.questions import pass_rate, sources
+    from strive.stages.train.vision import plan as vision_plan
 
     plans = upstream.plans()
     usable = plans[-1].total - len(plans[-1].blocked) or upstream.count
@@ -118,7 +124,17 @@ def show_plan(session: Session, upstream: Upstream, job: "TrainJob") -> None:
              *pass_rate.plan_lines(job.config.train, job.run, usable, job.force)]
     session.out.plan(lines)
     if session.options.dry_run:
-        session.finish(lines=lines, fields={"plan": lines}, outputs={"run": job.run})
+        session.finish(lines=lines, fields={"plan": lines, **estimate_fields(job)}, outputs={"run": job.run})
+
+
+def estimate_fields(job: "TrainJob") -> dict[str, Any]:
+    """What a step will take, for programs; {} where nothing can be said (the plan says why)."""
+    from strive.stages.train.estimate.estimate import of_run
+
+    try:
+        return {"estimate": of_run(job.config, job.model).to_json()}
+    except StriveError:
+        return {}
 
 
 def eval_questions(data: Path | None, videos: Path | None, follow_links: bool) -> "BenchData | None":

@@ -12,14 +12,14 @@ from strive.cli.table import table
 from strive.configs.errors import UsageError
 
 if TYPE_CHECKING:
-    from strive.stages.train.reward_check import Findings, Tried
+    from strive.stages.train.reward.check import Findings, Tried
 
 
 def try_rewards(options: Common, recipe: str, data: Sequence[Path]) -> None:
     """Print what each reward gives for each reply; `UsageError` when a reward or a format cannot be used."""
     session = open_session("train", options, recipe=recipe)
     from strive.stages.tasks.dataset import read_dataset
-    from strive.stages.train.reward_check import check
+    from strive.stages.train.reward.check import check
 
     found = check(session.resolved.config, [sample for file in data for sample in read_dataset(file)])
     lines = lines_of(found)

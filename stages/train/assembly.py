@@ -6,23 +6,23 @@ from typing import TYPE_CHECKING
 
 from strive.cache.store import Artefact
 from strive.stages.tasks.prompt import PromptFormat, format_named
-from strive.stages.train import pass_rate
-from strive.stages.train.engine import PrefixEngine
-from strive.stages.train.examples import Examples
+from strive.stages.train.engine.interface import Reference
+from strive.stages.train.engine.optimizer import Optimizer
+from strive.stages.train.engine.prefix_engine import PrefixEngine
 from strive.stages.train.job import TrainJob
 from strive.stages.train.loop import Loop
-from strive.stages.train.optimizer import Optimizer
-from strive.stages.train.order import Mixture, Source
-from strive.stages.train.prompt_plan import cannot_be_too_long, too_long
-from strive.stages.train.rewards import load_rewards
+from strive.stages.train.questions import pass_rate
+from strive.stages.train.questions.examples import Examples
+from strive.stages.train.questions.order import Mixture, Source
+from strive.stages.train.questions.prompt_plan import cannot_be_too_long, too_long
+from strive.stages.train.questions.sources import check_shares, narrowed
+from strive.stages.train.reward.rewards import load_rewards
 from strive.stages.train.run_folder import RunFolder
 from strive.stages.train.signals import Stop
 from strive.stages.train.snapshot import State
-from strive.stages.train.sources import check_shares, narrowed
 from strive.stages.train.stage import check_count
-from strive.stages.train.step import Reference
 from strive.stages.train.stepping import Stepper
-from strive.stages.train.vision_plan import open_cache
+from strive.stages.train.vision.plan import open_cache
 from strive.stages.vlm.load import load_policy
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from strive.cache.store import Artefact
 from strive.configs.schema import Config
 from strive.stages.reporter import Reporter
-from strive.stages.train.order import Source
-from strive.stages.train.ranks import Ranks
+from strive.stages.train.engine.ranks import Ranks
+from strive.stages.train.questions.order import Source
 
 if TYPE_CHECKING:
     from strive.stages.vlm.policy import Policy

@@ -11,9 +11,9 @@ from strive.cache.ledger import append_line
 from strive.configs.errors import InterruptedRun
 from strive.configs.run_stages import TrainConfig
 from strive.stages.train import checkpoint, snapshot
+from strive.stages.train.engine.optimizer import Optimizer
 from strive.stages.train.job import Evaluate
 from strive.stages.train.limits import judge
-from strive.stages.train.optimizer import Optimizer
 from strive.stages.train.run_folder import RunFolder
 from strive.stages.train.signals import Stop
 from strive.stages.train.stepping import Stepper

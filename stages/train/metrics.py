@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from strive.stages.train.advantages import Advantages
+from strive.stages.train.engine.rollout import Row
+from strive.stages.train.objective.advantages import Advantages
 from strive.stages.train.records import Collected
-from strive.stages.train.rewards import Scored
-from strive.stages.train.rollout import Row
+from strive.stages.train.reward.rewards import Scored
 
 if TYPE_CHECKING:
-    from strive.stages.train.step import Update
+    from strive.stages.train.engine.interface import Update
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ def plan_lines(job: TrainJob, usable: int) -> list[str]:
     results = None if job.force else run.finished()
     if results is not None and results["step"] >= config.steps:
         return [f"train     nothing to do: {job.run} has all {results['step']} steps"]
-    from strive.stages.train.estimate import estimate_lines
+    from strive.stages.train.estimate.estimate import estimate_lines
 
     there = [] if job.force else checkpoint.found(run.checkpoints)
     begin = there[0].step if there else 0

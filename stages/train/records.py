@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from strive.stages.train.ranks import Ranks
-from strive.stages.train.rewards import Scored
-from strive.stages.train.rollout import Example, Row
+from strive.stages.train.engine.ranks import Ranks
+from strive.stages.train.engine.rollout import Example, Row
+from strive.stages.train.reward.rewards import Scored
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from strive.stages.train import checkpoint, snapshot
 from strive.stages.train.assembly import assemble, choose_questions, load
 from strive.stages.train.job import TrainJob, TrainOutcome
 from strive.stages.train.loop import Loop
-from strive.stages.train.order import derive_seed
+from strive.stages.train.questions.order import derive_seed
 from strive.stages.train.run_folder import RunFolder
 from strive.stages.train.signals import Stop
 from strive.stages.train.threads import repeatable

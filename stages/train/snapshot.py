@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from strive.cache.atomic import json_bytes
 from strive.configs.errors import StoppedError, UsageError, VerificationError
 from strive.stages.train.checkpoint import Checkpoint
-from strive.stages.train.optimizer import Optimizer
+from strive.stages.train.engine.optimizer import Optimizer
 
 if TYPE_CHECKING:
     from strive.stages.vlm.policy import Policy

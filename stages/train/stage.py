@@ -16,12 +16,12 @@ from strive.configs.errors import MissingError, UsageError
 from strive.stages.tasks.plugins import plugin_identity
 from strive.stages.tasks.prompt import format_named
 from strive.stages.train import threads
+from strive.stages.train.engine.rollout import per_variant
 from strive.stages.train.job import BUNDLE_FILE, TrainJob, TrainOutcome
-from strive.stages.train.loss_names import check_loss
-from strive.stages.train.rewards import check_names
-from strive.stages.train.rollout import per_variant
+from strive.stages.train.objective.names import check_loss
+from strive.stages.train.questions.sources import describe_sources
+from strive.stages.train.reward.rewards import check_names
 from strive.stages.train.run_folder import FORMAT, RunFolder, refuse_changes
-from strive.stages.train.sources import describe_sources
 from strive.stages.train.trackers import check_trackers
 from strive.stages.vlm.resolve import model_identity, resolve_model
 

@@ -13,17 +13,18 @@ from strive.cache.atomic import write_json
 from strive.configs.errors import ItemError, StoppedError
 from strive.configs.run_stages import TrainConfig
 from strive.stages.tasks.prompt import PromptFormat
-from strive.stages.train import limits, memory, snapshot
-from strive.stages.train.advantages import Advantages, compute, is_informative
-from strive.stages.train.examples import Examples
+from strive.stages.train import limits, snapshot
+from strive.stages.train.engine import memory
+from strive.stages.train.engine.interface import Engine, Update
+from strive.stages.train.engine.ranks import Ranks
+from strive.stages.train.engine.rollout import Example, Row, collect
 from strive.stages.train.metrics import Spent, metrics_row, notable_rollouts
-from strive.stages.train.order import Mixture, derive_seed
-from strive.stages.train.ranks import Ranks
+from strive.stages.train.objective.advantages import Advantages, compute, is_informative
+from strive.stages.train.questions.examples import Examples
+from strive.stages.train.questions.order import Mixture, derive_seed
 from strive.stages.train.records import Collected, Prompted, Record, gathered, prompted, record_of
-from strive.stages.train.rewards import RewardSet, Scored
-from strive.stages.train.rollout import Example, Row, collect
+from strive.stages.train.reward.rewards import RewardSet, Scored
 from strive.stages.train.run_folder import RunFolder
-from strive.stages.train.step import Engine, Update
 
 if TYPE_CHECKING:
     from strive.stages.reporter import Reporter

@@ -159,5 +159,6 @@ def _with_lora(core: Any, rank: int, seed: int) -> Any:
                            "Run: pip install strive[lora]") from error
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
+        # adapters in the model's dtype: the optimizer steps in float32, and no layer keeps a float32 copy of its input
         return get_peft_model(core, LoraConfig(r=rank, lora_alpha=2 * rank, lora_dropout=0.0, bias="none",
-                                               target_modules=LORA_TARGETS))
+                                               target_modules=LORA_TARGETS), autocast_adapter_dtype=False)

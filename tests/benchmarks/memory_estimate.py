@@ -16,9 +16,9 @@ import train_step_model
 from train_step_shape import Shape
 
 from strive.configs.run_stages import TrainConfig
-from strive.stages.train.estimate import Estimate, estimate
-from strive.stages.train.model_shape import read_config
-from strive.stages.train.step_shape import StepShape, ViewShape
+from strive.stages.train.estimate.estimate import Estimate, estimate
+from strive.stages.train.estimate.model_shape import read_config
+from strive.stages.train.estimate.step_shape import StepShape, ViewShape
 
 WORKER = Path(__file__).parent / "train_step_ours.py"
 MEBIBYTE = 1 << 20

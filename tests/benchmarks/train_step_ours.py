@@ -13,10 +13,10 @@ from train_step_shape import FRAME_SIDE, Clock, PeakMemory, Shape, medians, serv
 
 from strive.configs.run_stages import TrainConfig
 from strive.stages.tasks.sample import Sample
-from strive.stages.train.advantages import compute
-from strive.stages.train.engine import PrefixEngine
-from strive.stages.train.optimizer import Optimizer
-from strive.stages.train.rollout import Example, Shown, collect
+from strive.stages.train.engine.optimizer import Optimizer
+from strive.stages.train.engine.prefix_engine import PrefixEngine
+from strive.stages.train.engine.rollout import Example, Shown, collect
+from strive.stages.train.objective.advantages import compute
 from strive.stages.vlm.interface import ViewInputs
 from strive.stages.vlm.load import load_policy
 

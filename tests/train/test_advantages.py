@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from strive.configs.run_stages import TrainConfig
-from strive.stages.train.advantages import BASELINES, SCALES, SCOPES, Advantages, compute, decompose, is_informative
+from strive.stages.train.objective.advantages import (
+    BASELINES,
+    SCALES,
+    SCOPES,
+    Advantages,
+    compute,
+    decompose,
+    is_informative,
+)
 
 JOINT, EACH = TrainConfig(), TrainConfig(advantage_scope="per_variant")
 EVERY = [TrainConfig.model_validate({"advantage_scope": scope, "advantage_scale": scale, "advantage_baseline": base})

@@ -10,7 +10,7 @@ from strive.cache.ledger import read_jsonl
 from strive.configs.errors import StoppedError
 from strive.stages.tasks.prompt import Reply
 from strive.stages.tasks.sample import Sample
-from strive.stages.train.rewards import REWARDS
+from strive.stages.train.reward.rewards import REWARDS
 from strive.stages.train.stage import train
 
 

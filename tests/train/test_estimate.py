@@ -19,17 +19,23 @@ from training_world import make_job, small_config
 from strive.configs.errors import MissingError
 from strive.configs.run_stages import TrainConfig
 from strive.stages.tasks.sample import Sample
-from strive.stages.train.activations import PRECISIONS, key_value_bytes, stack_bytes
-from strive.stages.train.advantages import compute
-from strive.stages.train.engine import PrefixEngine
-from strive.stages.train.estimate import Estimate, estimate, of_run, setup_of
-from strive.stages.train.estimate_table import table
-from strive.stages.train.model_shape import ModelShape, config_folder, read_config, shape_of
-from strive.stages.train.optimizer import Optimizer
-from strive.stages.train.peak_memory import completion_activations, phases, prefix, prefix_kv, vision_activations
+from strive.stages.train.engine.optimizer import Optimizer
+from strive.stages.train.engine.prefix_engine import PrefixEngine
+from strive.stages.train.engine.rollout import Example, Shown, collect
+from strive.stages.train.estimate.activations import PRECISIONS, key_value_bytes, stack_bytes
+from strive.stages.train.estimate.estimate import Estimate, estimate, of_run, setup_of
+from strive.stages.train.estimate.model_shape import ModelShape, config_folder, read_config, shape_of
+from strive.stages.train.estimate.peak_memory import (
+    completion_activations,
+    phases,
+    prefix,
+    prefix_kv,
+    vision_activations,
+)
+from strive.stages.train.estimate.step_shape import StepShape, ViewShape, view_shape
+from strive.stages.train.estimate.table import table
+from strive.stages.train.objective.advantages import compute
 from strive.stages.train.plan import plan_lines
-from strive.stages.train.rollout import Example, Shown, collect
-from strive.stages.train.step_shape import StepShape, ViewShape, view_shape
 from strive.stages.vlm.load import load_policy
 from strive.stages.vlm.policy import Policy
 

@@ -8,9 +8,9 @@ import torch
 from token_batches import ragged, settings, totals, with_gradient
 from torch import Tensor
 
-from strive.stages.train.kl import ESTIMATORS, k1, k2, k3, reward_kl
-from strive.stages.train.loss_inputs import TokenBatch, Totals
-from strive.stages.train.objectives import OBJECTIVES, loss_named
+from strive.stages.train.objective.inputs import TokenBatch, Totals
+from strive.stages.train.objective.kl import ESTIMATORS, k1, k2, k3, reward_kl
+from strive.stages.train.objective.objectives import OBJECTIVES, loss_named
 
 ALL = sorted(OBJECTIVES)
 

@@ -8,9 +8,9 @@ from fractions import Fraction
 import pytest
 
 from strive.configs.errors import MissingError
-from strive.stages.train.order import Mixture, Source
-from strive.stages.train.sources import check_shares, describe_sources, narrowed, plan_lines
-from strive.stages.train.turns import Turns
+from strive.stages.train.questions.order import Mixture, Source
+from strive.stages.train.questions.sources import check_shares, describe_sources, narrowed, plan_lines
+from strive.stages.train.questions.turns import Turns
 
 WEIGHTS = (1.0, 2.0, 3.0, 0.5, 0.05)
 

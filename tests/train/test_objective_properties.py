@@ -8,8 +8,8 @@ import torch
 from token_batches import part, ragged, settings, totals, with_gradient
 
 from strive.configs.run_stages import TrainConfig
-from strive.stages.train.advantages import compute
-from strive.stages.train.objectives import OBJECTIVES, is_clipped, loss_named
+from strive.stages.train.objective.advantages import compute
+from strive.stages.train.objective.objectives import OBJECTIVES, is_clipped, loss_named
 
 ALL = sorted(OBJECTIVES)
 

@@ -11,10 +11,10 @@ from torch import Tensor
 from strive.configs.errors import UsageError
 from strive.configs.load import load, shipped_names
 from strive.configs.run_stages import TrainConfig
-from strive.stages.train.advantages import compute
-from strive.stages.train.loss_inputs import LossSettings, TokenBatch, Totals, group_tokens, truncated_weight
-from strive.stages.train.loss_names import LOSS_NAMES
-from strive.stages.train.objectives import OBJECTIVES, is_clipped, loss_named
+from strive.stages.train.objective.advantages import compute
+from strive.stages.train.objective.inputs import LossSettings, TokenBatch, Totals, group_tokens, truncated_weight
+from strive.stages.train.objective.names import LOSS_NAMES
+from strive.stages.train.objective.objectives import OBJECTIVES, is_clipped, loss_named
 
 CLIPPING = ["bnpo", "dapo", "dr_grpo", "gspo", "grpo"]
 

@@ -10,8 +10,8 @@ from tiny_models import make_tokenizer
 from token_batches import settings
 from torch import Tensor
 
-from strive.stages.train.loss_inputs import LossSettings, TokenBatch, Totals
-from strive.stages.train.objectives import is_clipped, loss_named
+from strive.stages.train.objective.inputs import LossSettings, TokenBatch, Totals
+from strive.stages.train.objective.objectives import is_clipped, loss_named
 
 LONGEST, ROWS = 7, 8
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from strive.configs.run_stages import TrainConfig
-from strive.stages.train.optimizer import Optimizer, learning_rate
+from strive.stages.train.engine.optimizer import Optimizer, learning_rate
 
 
 def layer(dtype: torch.dtype = torch.float32) -> nn.Linear:

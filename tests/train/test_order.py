@@ -1,6 +1,6 @@
 """The data order of one file: a function of seed and position alone, the same since the first release."""
 
-from strive.stages.train.order import Mixture, Source, derive_seed
+from strive.stages.train.questions.order import Mixture, Source, derive_seed
 
 IDS = [f"q{i}" for i in range(23)]
 

@@ -32,7 +32,7 @@ def test_an_own_reward_teaches_and_what_raises_is_counted_by_name(tmp_path: Path
 
 def test_a_batch_reward_is_called_once_a_step(tmp_path: Path, qwen25: Path, write: Write) -> None:
     module = write(f"""
-        from strive.stages.train.own_reward import batch_reward
+        from strive.stages.train.reward.own_reward import batch_reward
         sizes = []
         @batch_reward
         def busy(samples, replies):

@@ -17,14 +17,14 @@ from training_world import Notes, exit_code, make_job
 from strive.cache.ledger import read_jsonl
 from strive.configs.errors import InterruptedRun, ItemError, StoppedError
 from strive.stages.tasks.prompt import PROMPT_FORMATS
-from strive.stages.train.engine import PrefixEngine
-from strive.stages.train.examples import Examples
+from strive.stages.train.engine.optimizer import Optimizer
+from strive.stages.train.engine.prefix_engine import PrefixEngine
+from strive.stages.train.engine.ranks import Ranks
+from strive.stages.train.engine.rollout import Example, Row, Shown
 from strive.stages.train.job import TrainJob
-from strive.stages.train.optimizer import Optimizer
-from strive.stages.train.pass_rate import check_kept, keep, left_out, measure, plan_lines, summary
-from strive.stages.train.ranks import Ranks
-from strive.stages.train.rewards import Scored
-from strive.stages.train.rollout import Example, Row, Shown
+from strive.stages.train.questions.examples import Examples
+from strive.stages.train.questions.pass_rate import check_kept, keep, left_out, measure, plan_lines, summary
+from strive.stages.train.reward.rewards import Scored
 from strive.stages.train.run_folder import RunFolder
 from strive.stages.train.signals import Stop
 from strive.stages.vlm.interface import Completion

@@ -17,8 +17,8 @@ from strive.configs.errors import MissingError, StoppedError, StriveError, Usage
 from strive.stages.tasks.plugins import plugin_identity
 from strive.stages.tasks.prompt import PROMPT_FORMATS
 from strive.stages.tasks.sample import Sample
-from strive.stages.train.deadline import within
-from strive.stages.train.rewards import RewardSet, check_names, load_rewards
+from strive.stages.train.reward.deadline import within
+from strive.stages.train.reward.rewards import RewardSet, check_names, load_rewards
 
 SAMPLES = [Sample(f"q{i}", "v.mp4", "Which?", ("red", "blue"), "B", "multiple_choice", {"n": i}) for i in range(4)]
 REPLIES = [PROMPT_FORMATS["think_answer"].parse(f"<think>{'x' * i}</think><answer>B</answer>", False) for i in range(4)]
@@ -58,7 +58,7 @@ def test_a_reward_in_a_package_and_one_that_is_an_object_are_found(
 
 def test_a_batch_reward_is_called_once_with_all_rollouts(write: Write) -> None:
     module = write("""
-        from strive.stages.train.own_reward import batch_reward
+        from strive.stages.train.reward.own_reward import batch_reward
         calls = []
         @batch_reward
         def rank(samples, replies):
@@ -86,7 +86,7 @@ def test_what_is_not_a_number_is_an_error_naming_function_value_and_type(
 def test_a_batch_reward_of_another_length_or_type_is_an_error(
     value: str, message: str, write: Write
 ) -> None:
-    module = write("from strive.stages.train.own_reward import batch_reward\n"
+    module = write("from strive.stages.train.reward.own_reward import batch_reward\n"
                    f"@batch_reward\ndef odd(samples, replies):\n    return {value}")
     with pytest.raises(UsageError, match=message):
         totals(one(f"{module}:odd"))
@@ -124,7 +124,7 @@ def test_the_warning_says_where_in_the_users_file_it_happened(write: Write) -> N
 
 
 def test_a_batch_reward_that_raises_leaves_the_whole_batch_without_a_reward(write: Write) -> None:
-    module = write("from strive.stages.train.own_reward import batch_reward\n"
+    module = write("from strive.stages.train.reward.own_reward import batch_reward\n"
                    "@batch_reward\ndef odd(samples, replies):\n    raise OSError('no judge')")
     rewards = one(f"{module}:odd")
     assert all(math.isnan(total) for total in totals(rewards))

@@ -13,12 +13,12 @@ from strive.configs.load import load
 from strive.stages.tasks.grade import grade
 from strive.stages.tasks.prompt import PROMPT_FORMATS
 from strive.stages.tasks.sample import QUESTION_TYPES, Sample
-from strive.stages.train.reward_check import Findings, check
-from strive.stages.train.reward_fixtures import FIXTURES, LONG, OTHER_SHAPE, RIGHT, WRONG, trials, wrong_answer
+from strive.stages.train.reward.check import Findings, check
+from strive.stages.train.reward.fixtures import FIXTURES, LONG, OTHER_SHAPE, RIGHT, WRONG, trials, wrong_answer
 
 REWARDS = '''
 import time
-from strive.stages.train.own_reward import batch_reward
+from strive.stages.train.reward.own_reward import batch_reward
 
 def short(sample, reply): return 1 / (1 + len(reply.raw))
 def on_right(sample, reply): return float(reply.answer == sample.answer)
@@ -229,7 +229,7 @@ def test_without_check_data_and_run_are_still_asked_for(folder: Path) -> None:
 
 
 def test_the_check_needs_no_heavy_library(folder: Path) -> None:
-    script = ("import sys; from strive.configs.load import load; from strive.stages.train.reward_check import check; "
+    script = ("import sys; from strive.configs.load import load; from strive.stages.train.reward.check import check; "
               "assert len(check(load(env={}).config).trials) == 63; "
               "sys.exit(str({'torch', 'transformers', 'cv2'} & set(sys.modules) or ''))")
     done = subprocess.run([sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, timeout=120)

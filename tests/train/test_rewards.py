@@ -7,7 +7,7 @@ import pytest
 from strive.configs.errors import UsageError
 from strive.stages.tasks.prompt import PROMPT_FORMATS, Reply
 from strive.stages.tasks.sample import Sample
-from strive.stages.train.rewards import REWARDS, Scored, check_names, load_rewards
+from strive.stages.train.reward.rewards import REWARDS, Scored, check_names, load_rewards
 
 CHOICE = Sample("q", "v.mp4", "Which?", ("red", "blue"), "B", "multiple_choice")
 DEFAULT = {"accuracy": 0.9, "format": 0.1}

@@ -19,8 +19,8 @@ from strive.configs.errors import StoppedError, UsageError
 from strive.stages.tasks.prompt import Reply
 from strive.stages.tasks.sample import Sample
 from strive.stages.train.job import TrainJob
-from strive.stages.train.order import Source
-from strive.stages.train.rewards import REWARDS
+from strive.stages.train.questions.order import Source
+from strive.stages.train.reward.rewards import REWARDS
 from strive.stages.train.stage import train
 
 A, B = Source("a.jsonl", ["q0", "q1", "q2"], 1.0), Source("b.jsonl", ["q3", "q4", "q5", "q6"], 3.0)

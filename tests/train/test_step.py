@@ -12,14 +12,13 @@ from training_world import busy, make_job
 
 from strive.configs.run_stages import TrainConfig
 from strive.stages.tasks.prompt import PROMPT_FORMATS
-from strive.stages.train import chunks
-from strive.stages.train.advantages import Advantages, compute
-from strive.stages.train.engine import PrefixEngine
-from strive.stages.train.examples import Examples
+from strive.stages.train.engine.optimizer import Optimizer
+from strive.stages.train.engine.prefix_engine import PrefixEngine, chunks
+from strive.stages.train.engine.rollout import Example, Row, collect
 from strive.stages.train.job import TrainJob
-from strive.stages.train.optimizer import Optimizer
-from strive.stages.train.prompt_plan import longest_prompt
-from strive.stages.train.rollout import Example, Row, collect
+from strive.stages.train.objective.advantages import Advantages, compute
+from strive.stages.train.questions.examples import Examples
+from strive.stages.train.questions.prompt_plan import longest_prompt
 from strive.stages.vlm.load import load_policy
 from strive.stages.vlm.policy import Policy
 

@@ -17,7 +17,7 @@ from training_world import Notes, busy, make_job
 
 from strive.cache.ledger import read_jsonl
 from strive.configs.errors import LockedError, MissingError, StoppedError, UsageError, VerificationError
-from strive.stages.train.rewards import REWARDS
+from strive.stages.train.reward.rewards import REWARDS
 from strive.stages.train.stage import train
 
 FIELDS = {
@@ -174,7 +174,7 @@ def test_prompts_that_are_too_long_are_a_listed_skip(tmp_path: Path, qwen25: Pat
 
 def read_prompt_lengths(job: Any, model: Path) -> dict[str, int]:
     from strive.stages.tasks.prompt import PROMPT_FORMATS
-    from strive.stages.train.prompt_plan import longest_prompt
+    from strive.stages.train.questions.prompt_plan import longest_prompt
     from strive.stages.vlm.load import load_policy
 
     policy = load_policy(str(model), max_pixels=3136, min_pixels=784)

@@ -12,7 +12,7 @@ from training_world import Notes, make_job
 from strive.cache.ledger import read_jsonl
 from strive.configs.errors import MissingError, StoppedError
 from strive.stages.train import session
-from strive.stages.train.engine import PrefixEngine
+from strive.stages.train.engine.prefix_engine import PrefixEngine
 from strive.stages.train.stage import train
 
 

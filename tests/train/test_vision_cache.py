@@ -13,11 +13,11 @@ from strive.cache.store import Store
 from strive.configs.errors import ItemError, UsageError
 from strive.stages.bundle import reader
 from strive.stages.tasks.prompt import PROMPT_FORMATS
-from strive.stages.train.examples import Examples
+from strive.stages.train.questions.examples import Examples
 from strive.stages.train.stage import train
-from strive.stages.train.vision_cache import STAGE, VisionCache
-from strive.stages.train.vision_identity import Identity, tower_digest
-from strive.stages.train.vision_plan import open_cache
+from strive.stages.train.vision.cache import STAGE, VisionCache
+from strive.stages.train.vision.identity import Identity, tower_digest
+from strive.stages.train.vision.plan import open_cache
 
 
 def calls(run: Path) -> int:

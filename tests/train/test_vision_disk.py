@@ -15,8 +15,8 @@ from strive.cache.store import Artefact
 from strive.cache.verify import verify
 from strive.configs.errors import VerificationError
 from strive.stages.tasks.prompt import PROMPT_FORMATS
-from strive.stages.train.examples import Examples
-from strive.stages.train.vision_cache import FILE, STAGE, Kept, packed
+from strive.stages.train.questions.examples import Examples
+from strive.stages.train.vision.cache import FILE, STAGE, Kept, packed
 
 
 def tampered(artefact: Artefact, place: int) -> None:

@@ -10,7 +10,7 @@ from training_world import Notes
 from vision_world import SHOWN, VIEWS, examples, kept, loaded, make_job, model_of
 
 from strive.cache import disk
-from strive.stages.train.vision_plan import adapter_without_weights, bound, open_cache, plan_line, plan_lines
+from strive.stages.train.vision.plan import adapter_without_weights, bound, open_cache, plan_line, plan_lines
 
 
 @pytest.mark.parametrize(("family", "pairing", "dtype"), SHOWN[-4:])

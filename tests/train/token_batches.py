@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from strive.configs.run_stages import TrainConfig
-from strive.stages.train.loss_inputs import LossSettings, TokenBatch, Totals, group_tokens
+from strive.stages.train.objective.inputs import LossSettings, TokenBatch, Totals, group_tokens
 
 
 def settings(loss: str = "dapo", **keys: object) -> LossSettings:

@@ -21,7 +21,7 @@ from strive.stages.reporter import Silent
 from strive.stages.tasks.prompt import Reply
 from strive.stages.tasks.sample import Sample
 from strive.stages.train.job import TrainJob
-from strive.stages.train.rewards import REWARDS
+from strive.stages.train.reward.rewards import REWARDS
 from strive.stages.train.stage import train
 from strive.stages.views.build import build_views
 

@@ -11,11 +11,11 @@ from training_world import make_job as job_with
 
 from strive.cache.store import Artefact, Store
 from strive.stages.tasks.prompt import PROMPT_FORMATS
-from strive.stages.train.examples import Examples
+from strive.stages.train.engine.rollout import Example
 from strive.stages.train.job import TrainJob
-from strive.stages.train.rollout import Example
-from strive.stages.train.vision_cache import STAGE
-from strive.stages.train.vision_plan import open_cache
+from strive.stages.train.questions.examples import Examples
+from strive.stages.train.vision.cache import STAGE
+from strive.stages.train.vision.plan import open_cache
 from strive.stages.vlm.load import load_policy
 from strive.stages.vlm.policy import Policy
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from strive.stages.train.rollout import Row, Shown
+from strive.stages.train.engine.rollout import Row, Shown
 
 if TYPE_CHECKING:
     from torch import Tensor

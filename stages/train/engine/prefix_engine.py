@@ -15,15 +15,15 @@ import torch
 from torch import Tensor
 
 from strive.configs.run_stages import TrainConfig
-from strive.stages.train.advantages import Advantages
-from strive.stages.train.chunks import Chunk, MicroBatch, chunks_of, groups_within, micro_batches
-from strive.stages.train.kl import ESTIMATORS, reward_kl
-from strive.stages.train.loss_inputs import LossSettings, TokenBatch, Totals, group_tokens, truncated_weight
-from strive.stages.train.objectives import is_clipped, loss_named
-from strive.stages.train.optimizer import Optimizer
-from strive.stages.train.ranks import Ranks
-from strive.stages.train.rollout import Row, Shown
-from strive.stages.train.step import Reference, Tally, Update
+from strive.stages.train.engine.chunks import Chunk, MicroBatch, chunks_of, groups_within, micro_batches
+from strive.stages.train.engine.interface import Reference, Tally, Update
+from strive.stages.train.engine.optimizer import Optimizer
+from strive.stages.train.engine.ranks import Ranks
+from strive.stages.train.engine.rollout import Row, Shown
+from strive.stages.train.objective.advantages import Advantages
+from strive.stages.train.objective.inputs import LossSettings, TokenBatch, Totals, group_tokens, truncated_weight
+from strive.stages.train.objective.kl import ESTIMATORS, reward_kl
+from strive.stages.train.objective.objectives import is_clipped, loss_named
 from strive.stages.vlm.interface import Completion, Sampling, TokenLogprobs, VisionFeatures
 from strive.stages.vlm.sampling import row_seeds
 

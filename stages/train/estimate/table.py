@@ -7,9 +7,9 @@ from typing import Any
 from transformers import Qwen2_5_VLConfig
 
 from strive.configs.run_stages import TrainConfig
-from strive.stages.train.estimate import GIB, Estimate, of_shape
-from strive.stages.train.model_shape import ModelShape, shape_of
-from strive.stages.train.step_shape import TEXT_TOKENS, StepShape, view_shape
+from strive.stages.train.estimate.estimate import GIB, Estimate, of_shape
+from strive.stages.train.estimate.model_shape import ModelShape, shape_of
+from strive.stages.train.estimate.step_shape import TEXT_TOKENS, StepShape, view_shape
 
 CARDS = (24, 40, 80)
 FRAMES = (16, 32, 64, 128, 256)

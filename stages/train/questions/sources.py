@@ -6,8 +6,8 @@ from typing import Any
 
 from strive.cache.digest import digest_json
 from strive.configs.errors import MissingError
-from strive.stages.train.order import Source
-from strive.stages.train.turns import Turns
+from strive.stages.train.questions.order import Source
+from strive.stages.train.questions.turns import Turns
 
 
 def describe_sources(sources: Sequence[Source]) -> dict[str, Any]:

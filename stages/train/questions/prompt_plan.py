@@ -11,7 +11,7 @@ from strive.stages.bundle import hdf5
 from strive.stages.bundle.reader import Bundle, Variant
 from strive.stages.tasks.prompt import PromptFormat
 from strive.stages.train.job import BUNDLE_FILE
-from strive.stages.train.unseen_view import layouts
+from strive.stages.train.vision.unseen_view import layouts
 
 if TYPE_CHECKING:
     from strive.stages.vlm.policy import Policy

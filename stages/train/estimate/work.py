@@ -1,7 +1,7 @@
 """Floating-point operations of one training step, from a model's measures: 2 for each multiply and add."""
 
-from strive.stages.train.model_shape import BlockShape
-from strive.stages.train.peak_memory import Setup
+from strive.stages.train.estimate.model_shape import BlockShape
+from strive.stages.train.estimate.peak_memory import Setup
 from strive.stages.vlm.token_probs import CHUNK_ELEMENTS
 
 

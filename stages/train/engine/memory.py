@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import torch
 
-from strive.stages.train.rollout import Example
+from strive.stages.train.engine.rollout import Example
 
 ATTEMPTS = 4
 """Tries of one step: as it is, with half the tokens a forward, and twice without its then largest question."""

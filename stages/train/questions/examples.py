@@ -16,10 +16,10 @@ from strive.configs.errors import ItemError
 from strive.configs.run_stages import TrainConfig
 from strive.stages.bundle.reader import Bundle
 from strive.stages.tasks.prompt import PromptFormat
+from strive.stages.train.engine.rollout import Example, Shown
 from strive.stages.train.job import BUNDLE_FILE
-from strive.stages.train.rollout import Example, Shown
-from strive.stages.train.unseen_view import pool_sizes, unseen_view
-from strive.stages.train.vision_cache import Kept, VisionCache, check_fit
+from strive.stages.train.vision.cache import Kept, VisionCache, check_fit
+from strive.stages.train.vision.unseen_view import pool_sizes, unseen_view
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from strive.configs.errors import UsageError
 from strive.stages.tasks.sample import Sample
-from strive.stages.train.order import derive_seed
+from strive.stages.train.questions.order import derive_seed
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,9 +13,9 @@ from strive.stages.bundle.reader import Bundle
 from strive.stages.reporter import Reporter
 from strive.stages.train.job import BUNDLE_FILE, TrainJob
 from strive.stages.train.run_folder import RunFolder
-from strive.stages.train.unseen_view import pool_sizes, visual_tokens
-from strive.stages.train.vision_cache import RESERVE_BYTES, STAGE, VisionCache
-from strive.stages.train.vision_identity import Identity
+from strive.stages.train.vision.cache import RESERVE_BYTES, STAGE, VisionCache
+from strive.stages.train.vision.identity import Identity
+from strive.stages.train.vision.unseen_view import pool_sizes, visual_tokens
 from strive.stages.vlm.adapters import make_adapter
 from strive.stages.vlm.load import choose_device, choose_dtype
 from strive.stages.vlm.resolve import resolve_model

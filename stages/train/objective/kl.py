@@ -18,7 +18,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from strive.stages.train.loss_inputs import LossSettings, TokenBatch
+from strive.stages.train.objective.inputs import LossSettings, TokenBatch
 
 KL_CLAMP = 20.0
 """Largest |ref - logp| that enters the k3 exponent (verl's bound), so that one odd token cannot overflow the loss."""

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor
 
-from strive.stages.train.advantages import Advantages
-from strive.stages.train.rollout import Row, Shown
+from strive.stages.train.engine.rollout import Row, Shown
+from strive.stages.train.objective.advantages import Advantages
 from strive.stages.vlm.interface import Completion
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from strive.stages.train.averages import budget_mean, group_mean, sequence_mean, token_mean
-from strive.stages.train.kl import with_kl
-from strive.stages.train.loss_inputs import LossSettings, TokenBatch, Totals
-from strive.stages.train.loss_names import check_loss
+from strive.stages.train.objective.averages import budget_mean, group_mean, sequence_mean, token_mean
+from strive.stages.train.objective.inputs import LossSettings, TokenBatch, Totals
+from strive.stages.train.objective.kl import with_kl
+from strive.stages.train.objective.names import check_loss
 
 RATIO_CLAMP = 20.0
 """Largest |log ratio| (verl's bound): exp of more overflows, and 0 * inf would make the gradient NaN."""

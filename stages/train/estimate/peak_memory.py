@@ -5,10 +5,10 @@ A step goes through phases; what each holds is written down as the engine holds 
 
 from dataclasses import dataclass
 
-from strive.stages.train.activations import Precision, Training, block_bytes, key_value_bytes, stack_bytes
-from strive.stages.train.chunks import LEAST_TOKENS
-from strive.stages.train.model_shape import ModelShape
-from strive.stages.train.step_shape import StepShape
+from strive.stages.train.engine.chunks import LEAST_TOKENS
+from strive.stages.train.estimate.activations import Precision, Training, block_bytes, key_value_bytes, stack_bytes
+from strive.stages.train.estimate.model_shape import ModelShape
+from strive.stages.train.estimate.step_shape import StepShape
 from strive.stages.vlm.packed import spans_of
 from strive.stages.vlm.token_probs import CHUNK_ELEMENTS
 

@@ -6,7 +6,7 @@ The terms were read off PyTorch's saved tensors; `tests/train/test_estimate.py` 
 from dataclasses import dataclass
 from typing import Literal
 
-from strive.stages.train.model_shape import BlockShape
+from strive.stages.train.estimate.model_shape import BlockShape
 
 Training = Literal["none", "lora", "full"]
 

@@ -5,7 +5,7 @@ All take values float [R, C] and return a scalar. Where completions differ in le
 
 from torch import Tensor
 
-from strive.stages.train.loss_inputs import LossSettings, TokenBatch, Totals
+from strive.stages.train.objective.inputs import LossSettings, TokenBatch, Totals
 
 
 def token_mean(values: Tensor, tokens: TokenBatch, totals: Totals) -> Tensor:

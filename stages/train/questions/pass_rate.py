@@ -18,13 +18,13 @@ from strive.cache.atomic import write_json
 from strive.cache.ledger import append_line, read_jsonl
 from strive.configs.errors import InterruptedRun, ItemError, StoppedError
 from strive.configs.run_stages import TrainConfig
-from strive.stages.train.order import derive_seed
-from strive.stages.train.ranks import Ranks
-from strive.stages.train.rollout import Example, Generates, Row
+from strive.stages.train.engine.ranks import Ranks
+from strive.stages.train.engine.rollout import Example, Generates, Row
+from strive.stages.train.questions.order import derive_seed
 
 if TYPE_CHECKING:
     from strive.stages.reporter import Reporter
-    from strive.stages.train.rewards import Scored
+    from strive.stages.train.reward.rewards import Scored
     from strive.stages.train.run_folder import RunFolder
     from strive.stages.train.signals import Stop
     from strive.stages.vlm.interface import Completion
@@ -107,7 +107,7 @@ class Asking:
 
     def _read(self, batch: Sequence[str]) -> tuple[list[Example], dict[str, str]]:
         """The examples, and id -> reason of the questions that cannot be used."""
-        from strive.stages.train import memory
+        from strive.stages.train.engine import memory
 
         found, reasons = [], {}
         for name in batch:
@@ -126,7 +126,7 @@ class Asking:
         """The rollouts; the largest questions go into `reasons` until the others fit into memory."""
         import torch
 
-        from strive.stages.train import memory
+        from strive.stages.train.engine import memory
 
         while examples:
             try:

@@ -13,8 +13,7 @@ from strive.configs.schema import Config
 from strive.stages.tasks.own_format import OwnFormat
 from strive.stages.tasks.prompt import PromptFormat, format_named
 from strive.stages.tasks.sample import Sample
-from strive.stages.train.own_reward import OwnReward
-from strive.stages.train.reward_fixtures import (
+from strive.stages.train.reward.fixtures import (
     FIXTURES,
     RIGHT,
     WRONG,
@@ -24,7 +23,8 @@ from strive.stages.train.reward_fixtures import (
     one_of_each,
     trials,
 )
-from strive.stages.train.rewards import Part, RewardSet, load_rewards
+from strive.stages.train.reward.own_reward import OwnReward
+from strive.stages.train.reward.rewards import Part, RewardSet, load_rewards
 
 SLOW_MS = 10.0
 """A call above this is told: a step makes hundreds."""

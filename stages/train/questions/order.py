@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from strive.stages.train.turns import Turns
+from strive.stages.train.questions.turns import Turns
 
 EPOCHS_HELD = 4
 """Permutations of each source kept in memory: a batch reads two at most."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from strive.stages.train.optimizer import Optimizer
+    from strive.stages.train.engine.optimizer import Optimizer
 
 BUCKET_ELEMENTS = 2**25
 """Gradients are summed this many numbers at a time."""

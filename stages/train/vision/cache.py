@@ -22,7 +22,7 @@ from strive.cache.runs import RUNS
 from strive.cache.store import Artefact, Store
 from strive.configs.errors import MissingError, UsageError, VerificationError
 from strive.stages.reporter import Reporter
-from strive.stages.train.vision_identity import Identity
+from strive.stages.train.vision.identity import Identity
 from strive.stages.vlm.interface import ViewInputs, VisionFeatures
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ import torch
 from strive.configs.errors import StriveError
 from strive.configs.run_stages import TrainConfig
 from strive.configs.schema import Config
-from strive.stages.train.activations import PRECISIONS, Precision
-from strive.stages.train.model_shape import ModelShape, read_config, shape_of
-from strive.stages.train.peak_memory import Parts, Setup, phases
-from strive.stages.train.step_shape import StepShape, planned
-from strive.stages.train.work import flops
+from strive.stages.train.estimate.activations import PRECISIONS, Precision
+from strive.stages.train.estimate.model_shape import ModelShape, read_config, shape_of
+from strive.stages.train.estimate.peak_memory import Parts, Setup, phases
+from strive.stages.train.estimate.step_shape import StepShape, planned
+from strive.stages.train.estimate.work import flops
 from strive.stages.vlm.load import choose_device, choose_dtype
 
 GIB = 1 << 30

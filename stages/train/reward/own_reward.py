@@ -11,7 +11,7 @@ from strive.configs.errors import StoppedError, UsageError
 from strive.stages.tasks.plugins import OwnCodeError, load_plugin, run_own
 from strive.stages.tasks.prompt import Reply
 from strive.stages.tasks.sample import Sample
-from strive.stages.train.deadline import Expired, within
+from strive.stages.train.reward.deadline import Expired, within
 
 SETTING = "train.rewards"
 MAX_TIMEOUTS = 3

@@ -1,0 +1,1 @@
+"""Rollout and update of a policy behind one seam, in one process or several."""

@@ -1,0 +1,1 @@
+"""Policy-gradient objectives and advantages: pure functions of log-probs and rewards."""
