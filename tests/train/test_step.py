@@ -12,8 +12,9 @@ from training_world import busy, make_job
 
 from strive.configs.run_stages import TrainConfig
 from strive.stages.tasks.prompt import PROMPT_FORMATS
+from strive.stages.train.engine import chunks
 from strive.stages.train.engine.optimizer import Optimizer
-from strive.stages.train.engine.prefix_engine import PrefixEngine, chunks
+from strive.stages.train.engine.prefix_engine import PrefixEngine
 from strive.stages.train.engine.rollout import Example, Row, collect
 from strive.stages.train.job import TrainJob
 from strive.stages.train.objective.advantages import Advantages, compute
