@@ -65,12 +65,10 @@ def norm_bytes(width: int, groups: int, rms: bool, precision: Precision, trainin
 def linear_bytes(block: BlockShape, precision: Precision, training: Training, rank: int) -> int:
     """Inputs of the block's linear maps that nothing else keeps.
 
-    Maps that read one tensor share what is kept of it, unless each casts it for itself: under autocast, and where a
-    LoRA in float32 sits on maps in bfloat16. The attention's output counts here only as such a copy.
+    Maps that read one tensor share what is kept of it, unless each casts it for itself, as under autocast. The
+    attention's output counts here only as such a copy.
     """
-    lora = training == "lora"
-    casts = precision.autocast or (lora and precision.kernel < 4)
-    size = 4 if lora and not precision.autocast else precision.kernel
+    lora, casts, size = training == "lora", precision.autocast, precision.kernel
     readers = block.attention_inputs + block.mlp_inputs if casts else 2
     kept = readers * block.width * size + block.mlp * size
     if lora:

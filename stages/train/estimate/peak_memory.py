@@ -98,8 +98,8 @@ class Setup:
 
     @property
     def trainable_bytes(self) -> int:
-        """Bytes of one such element and of its gradient; peft makes adapters in float32."""
-        return 4 if self.training == "lora" else self.precision.weights
+        """Bytes of one such element and of its gradient; adapters are made in the model's dtype."""
+        return self.precision.weights
 
 
 def phases(setup: Setup) -> dict[str, Parts]:
