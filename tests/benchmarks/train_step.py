@@ -9,6 +9,7 @@ measurement is a process of its own. How to read the figures: docs/benchmarks-tr
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ from train_step_worker import TooLarge, build_model, run_worker
 
 LONG_PROMPT = 2000
 """Prompt tokens from which two timed steps have to do, and TRL's micro-batch is tried out."""
+BUSY = 0.7
+"""One-minute load before the start from which threads of both sides wait for others, TRL's by far the most."""
 TRL_MB_PER_TOKEN = {"benchmark": 1.1, "micro": 0.05}
 """What a token of TRL's micro-batch was measured to take, in MiB: settings far above the limit are not tried."""
 
@@ -55,6 +58,9 @@ def main() -> int:
     """Measure every row, then print them."""
     plan, as_json = arguments()
     with tempfile.TemporaryDirectory() as folder:
+        busy = os.getloadavg()[0]
+        if busy > BUSY:
+            say(f"this machine is busy (load {busy:.1f}): the figures will not be worth comparing")
         build_model(Path(folder), plan.size)
         rows = [row_of(shape, plan) for shape in plan.shapes(folder)]
     if as_json:
