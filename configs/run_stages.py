@@ -63,7 +63,7 @@ class TrainConfig(StageConfig):
     tokens_per_microbatch: int = result(16384, "prompt + completion tokens per forward", ge=1)
     dtype: Literal["auto", "float32", "bfloat16", "mixed"] = result(
         "auto", "auto: bfloat16 on a GPU, float32 on CPU; mixed: float32 weights under bfloat16 autocast")
-    optimizer: Literal["adamw", "adamw_8bit"] = result("adamw", "adamw_8bit needs the 8bit extra and a GPU")
+    optimizer: Literal["adamw", "adamw_8bit"] = result("adamw", "adamw_8bit: moments in 8 bits (extra 8bit)")
     attention: Literal["auto", "sdpa", "flash_attention_2", "eager"] = result(
         "auto", "kernel of the prefill; auto: the fastest installed")
     gradient_checkpointing: bool = result(False, "recompute layers in backward: less memory, a third more time")

@@ -75,6 +75,9 @@ def check_settings(job: TrainJob) -> None:
         raise UsageError(f"train.advantage_scope = per_variant with one rollout for each of {variants} variants",
                          "at least two rollouts per variant: one has no baseline",
                          f"Set train.rollouts={2 * variants} or train.advantage_scope=joint.")
+    if train_config.optimizer == "adamw_8bit" and find_spec("bitsandbytes") is None:
+        raise MissingError("train.optimizer = adamw_8bit needs bitsandbytes, which is not installed", "bitsandbytes",
+                           "Run: pip install strive[8bit]")
     if train_config.lora_rank > 0 and find_spec("peft") is None:
         raise MissingError(f"train.lora_rank = {train_config.lora_rank} needs peft, which is not installed", "peft",
                            "Run: pip install strive[lora]")

@@ -89,3 +89,32 @@ def test_frozen_parameters_are_not_touched() -> None:
     module[1].requires_grad_(False)
     optimizer = Optimizer(module.named_parameters(), TrainConfig(weight_decay=0.5))
     assert set(optimizer.params) == {"0.weight"}
+
+
+def test_eight_bit_moments_train_and_come_back_from_a_checkpoint() -> None:
+    pytest.importorskip("bitsandbytes", reason="needs the 8bit extra")
+    config = TrainConfig(learning_rate=1e-2, optimizer="adamw_8bit")
+
+    def wide() -> nn.Linear:
+        torch.manual_seed(0)
+        return nn.Linear(128, 64)  # a weight of 8,192 numbers in 8 bits, a bias of 64 that stays in 32
+
+    whole, parts = wide(), wide()
+    steps = [torch.randn(64, 128, generator=torch.Generator().manual_seed(i)) for i in range(4)]
+
+    def go(module: nn.Linear, optimizer: Optimizer, step: int) -> None:
+        module.weight.grad, module.bias.grad = steps[step].clone(), steps[step][:, 0].clone()
+        assert optimizer.apply(step).applied
+
+    straight, first = Optimizer(whole.named_parameters(), config), Optimizer(parts.named_parameters(), config)
+    for step in range(4):
+        go(whole, straight, step)
+    for step in range(2):
+        go(parts, first, step)
+    kept = first.tensors()
+    assert kept["state1.weight"].dtype == torch.uint8 and kept["state1.bias"].dtype == torch.float32
+    again = Optimizer(parts.named_parameters(), config)
+    again.load(kept, first.counts())
+    for step in range(2, 4):
+        go(parts, again, step)
+    assert torch.equal(whole.weight, parts.weight) and torch.equal(whole.bias, parts.bias)

@@ -1,4 +1,4 @@
-"""AdamW with linear warm-up then constant rate, gradient clipping, and float32 masters for weights of lower precision.
+"""AdamW (or its 8-bit form) with linear warm-up, gradient clipping, and float32 masters for weights of lower precision.
 
 A bfloat16 weight cannot hold an update 256 times smaller than itself, which is what a rate of 1e-6 makes; so such
 weights are stepped in float32 and rounded into the model.
@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from strive.configs.run_stages import TrainConfig
 
-MOMENTS = ("exp_avg", "exp_avg_sq")
+MASTER = "master"
+"""Kind of tensor beside the optimizer's own: `exp_avg`, `exp_avg_sq`, or `state1`, `qmap1`, `absmax1` … in 8 bits."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,7 @@ class Optimizer:
         self.config = config
         self.params = {name: parameter for name, parameter in named if parameter.requires_grad}
         self.masters = {name: _master(parameter) for name, parameter in self.params.items()}
-        fused = all(master.device.type in ("cpu", "cuda") for master in self.masters.values())
-        self.adam = torch.optim.AdamW(list(self.masters.values()), lr=config.learning_rate,
-                                      weight_decay=config.weight_decay, fused=fused)
+        self.adam = _adam(list(self.masters.values()), config)
 
     def apply(self, step: int) -> Applied:
         """Clip and apply the accumulated gradients of step number `step` (from 0), then clear them.
@@ -84,9 +83,10 @@ class Optimizer:
         held: dict[str, Tensor] = {}
         for name, master in self.masters.items():
             state = self.adam.state.get(master, {})
-            held.update({f"{kind}.{name}": state[kind].detach().cpu() for kind in MOMENTS if kind in state})
+            held.update({f"{kind}.{name}": value.detach().cpu().clone() for kind, value in state.items()
+                         if kind != "step" and torch.is_tensor(value)})
             if master is not self.params[name]:
-                held[f"master.{name}"] = master.detach().cpu()
+                held[f"{MASTER}.{name}"] = master.detach().cpu()
         return held
 
     def counts(self) -> dict[str, int]:
@@ -97,14 +97,16 @@ class Optimizer:
     def load(self, tensors: Mapping[str, Tensor], counts: Mapping[str, int]) -> None:
         """Take over the state that `tensors` and `counts` gave."""
         for name, master in self.masters.items():
-            if f"master.{name}" in tensors:
-                master.data.copy_(tensors[f"master.{name}"])
+            if f"{MASTER}.{name}" in tensors:
+                master.data.copy_(tensors[f"{MASTER}.{name}"])
             if name in counts:
                 self.adam.state[master] = self._state(name, master, tensors, counts[name])
 
     def _state(self, name: str, master: Tensor, tensors: Mapping[str, Tensor], count: int) -> dict[str, Any]:
-        moments = {kind: tensors[f"{kind}.{name}"].to(master.device, copy=True) for kind in MOMENTS}
-        return {"step": torch.tensor(float(count), device=master.device), **moments}
+        own = {key.partition(".")[0]: value for key, value in tensors.items() if key.partition(".")[2] == name}
+        own.pop(MASTER, None)
+        step = count if self.config.optimizer == "adamw_8bit" else torch.tensor(float(count), device=master.device)
+        return {"step": step, **{kind: value.to(master.device, copy=True) for kind, value in own.items()}}
 
     def _move_on_without(self) -> None:
         """A gradient of exactly zero for what has been updated before and got none this time: its moments decay."""
@@ -122,6 +124,17 @@ class Optimizer:
 def learning_rate(config: TrainConfig, step: int) -> float:
     """lr * min(1, (step + 1) / warmup): linear, then constant, so that `steps` may be raised later."""
     return config.learning_rate * min(1.0, (step + 1) / max(config.warmup_steps, 1))
+
+
+def _adam(masters: list[nn.Parameter], config: TrainConfig) -> torch.optim.Optimizer:
+    """torch's AdamW, or with `adamw_8bit` that of bitsandbytes (block-wise 8-bit moments, arXiv 2110.02861)."""
+    if config.optimizer == "adamw_8bit":
+        from bitsandbytes.optim import AdamW8bit
+
+        made: torch.optim.Optimizer = AdamW8bit(masters, lr=config.learning_rate, weight_decay=config.weight_decay)
+        return made
+    fused = all(master.device.type in ("cpu", "cuda") for master in masters)
+    return torch.optim.AdamW(masters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=fused)
 
 
 def _master(parameter: nn.Parameter) -> nn.Parameter:
