@@ -87,16 +87,14 @@ def run(
         config_folder(config.model)  # a plan needs no weights
     else:
         resolve_model(config.model)  # hours of decoding should not end with a model that is not there
-    if options.force:
+    if options.force and not options.dry_run:
         refuse_own_model(job)
     show_plan(session, upstream, job)
-    if not ranks.is_first:
-        ranks.barrier()
-    bundles, lost = upstream.make()
-    if ranks.is_first:
-        ranks.barrier()
+    with ranks.first_goes_first():
+        bundles, lost = upstream.make()
     record_run(session.store, job.run, [artefact for _, artefact in bundles])  # gc keeps them while the run is there
-    measured = with_evaluation(session, job, held_out)
+    with ranks.first_goes_first():
+        measured = with_evaluation(session, job, held_out)
     drawn_from = tuple(upstream.sources(dict(bundles))) if len(files) > 1 else ()
     outcome = carry_out(replace(measured, bundles=bundles, data=drawn_from, spent_s=time.monotonic() - started))
     finish(session, job, outcome, lost)

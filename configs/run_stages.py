@@ -64,8 +64,8 @@ class TrainConfig(StageConfig):
     dtype: Literal["auto", "float32", "bfloat16", "mixed"] = result(
         "auto", "auto: bfloat16 on a GPU, float32 on CPU; mixed: float32 weights under bfloat16 autocast")
     optimizer: Literal["adamw", "adamw_8bit"] = result("adamw", "adamw_8bit: moments in 8 bits (extra 8bit)")
-    attention: Literal["auto", "sdpa", "flash_attention_2", "eager"] = result(
-        "auto", "kernel of the prefill; auto: the fastest installed")
+    attention: Literal["auto", "sdpa", "eager"] = result(
+        "auto", "kernel of the prefill; auto: sdpa, which runs FlashAttention's kernels on a GPU")
     gradient_checkpointing: bool = result(False, "recompute layers in backward: less memory, a third more time")
     vision_cache: Literal["auto", "off"] = free("auto", "keep what a frozen vision tower makes of each view on disk")
     seed: int = result(0, "seed of order and sampling")

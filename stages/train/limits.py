@@ -34,8 +34,7 @@ def judge(state: State, gap: float, config: TrainConfig, last_good: str,
     if math.isfinite(gap) and gap > config.max_gap:
         raise StoppedError(f"step {state.step}: log-probs in rollout and training differ by {gap:.2f} nats a token",
                            f"at most train.max_gap = {config.max_gap:g}",
-                           "They should be nearly equal unless top_p, top_k or stop cut much away; else please report "
-                           "it.")
+                           "They should be equal up to rounding: please report it, or raise train.max_gap.")
 
 
 def no_variance(batches: int, groups: int, step: int) -> StoppedError:

@@ -1,7 +1,8 @@
 """The training loop: step, write down, evaluate, checkpoint; stop when asked or when going on is of no use."""
 
 import json
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from strive.stages.vlm.policy import Policy
 
 
+FLUSH_S = 30.0
+"""Seconds after which rollouts are written down without waiting for a checkpoint."""
+
+
 @dataclass
 class Loop:
     """Everything a run needs; `stepper.state` says how far it is. With several processes the first one writes."""
@@ -36,6 +41,7 @@ class Loop:
     reporter: "Reporter"
     stop: Stop
     evaluate: Evaluate | None = None
+    flushed: float = field(default_factory=time.monotonic)
 
     @property
     def state(self) -> snapshot.State:
@@ -52,6 +58,8 @@ class Loop:
             if self.stepper.ranks.is_first:
                 append_line(self.run.metrics, json.dumps(row, allow_nan=False))
                 tracker.write(row)
+            if time.monotonic() - self.flushed > FLUSH_S:
+                self.write_rollouts()
             self.reporter.metrics(row)
             self.reporter.progress("train", self.state.step, self.config.steps, len(self.state.failed))
             judge(self.state, self.stepper.gap, self.config, self.last_good(), self.stepper.rewards.failures())
@@ -73,10 +81,11 @@ class Loop:
         return f"The last good checkpoint is {there[0].path}." if there else "There is no checkpoint yet."
 
     def write_rollouts(self) -> None:
-        """Put the rollouts kept back so far into the ledger: one write a checkpoint instead of a sync for each line.
+        """Put the rollouts kept back so far into the ledger: now and then instead of a sync for each line.
 
         What a kill loses of them would be dropped and made again by the resume anyway.
         """
+        self.flushed = time.monotonic()
         if self.stepper.rollouts and self.stepper.ranks.is_first:
             before = self.run.rollouts.read_bytes() if self.run.rollouts.is_file() else b""
             text = "".join(f"{line}\n" for line in self.stepper.rollouts)

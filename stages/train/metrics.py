@@ -51,6 +51,7 @@ def metrics_row(step: int, found: Collected, advantages: Advantages, update: "Up
         "skipped": 0 if update.applied else 1,
         "logprob_gap_mean": update.gap_mean,
         "logprob_gap_max": update.gap_max,
+        "suppressed_mass": sum(r.cut_mass * r.tokens for r in records) / max(tokens, 1),
         "rows_updated": update.rows,
         "groups": len(prompts),
         "rollouts": len(records),

@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from strive.stages.train.engine.ranks import Ranks
 from strive.stages.train.engine.rollout import Example, Row
 from strive.stages.train.reward.rewards import Scored
+
+if TYPE_CHECKING:
+    from strive.stages.vlm.interface import Completion
 
 
 @dataclass(frozen=True)
@@ -14,7 +17,7 @@ class Record:
     """One rollout: whose it is, what it was worth, how long it is.
 
     reward: NaN without a finite one. earned: the same before a KL was charged. kl: what was charged, before
-    `train.kl_beta`.
+    `train.kl_beta`. cut_mass: mean over its tokens of the mass that could not be drawn.
     """
 
     place: int
@@ -29,6 +32,7 @@ class Record:
     well_formed: bool
     tokens: int
     entropy: float
+    cut_mass: float
     finished: bool
 
 
@@ -62,7 +66,13 @@ def record_of(row: Row, scored: Scored, kl: float = 0.0, beta: float = 0.0) -> R
     """beta x kl is taken off the reward."""
     done = row.completion
     return Record(row.place, row.sample_id, row.variant_id, scored.total - beta * kl, scored.total, kl, scored.parts,
-                  list(scored.bad), scored.accuracy, scored.well_formed, len(done.ids), done.entropy, done.finished)
+                  list(scored.bad), scored.accuracy, scored.well_formed, len(done.ids), done.entropy, cut_mass(done),
+                  done.finished)
+
+
+def cut_mass(done: "Completion") -> float:
+    """Mean over a completion's tokens of the mass that suppression, top-k and top-p took away."""
+    return float((1 - done.log_kept.exp()).mean()) if done.log_kept is not None and len(done.ids) else 0.0
 
 
 def prompted(place: int, example: Example) -> Prompted:

@@ -44,7 +44,8 @@ class RolledOut:
 
 @dataclass
 class Stepper:
-    """What steps need, and what they leave: `rollouts`, lines for the ledger, and `gap`, of the newest step."""
+    """What steps need, and what they leave: `rollouts`, lines for the ledger; `gap` and `drawn`, the last questions, of
+    the newest step."""
 
     config: TrainConfig
     run: RunFolder
@@ -59,6 +60,7 @@ class Stepper:
     ranks: Ranks = field(default_factory=Ranks)
     gap: float = 0.0
     rollouts: list[str] = field(default_factory=list)
+    drawn: list[Example] = field(default_factory=list)
 
     def step(self, last_good: str) -> dict[str, Any]:
         """One step; returns its row of metrics.
@@ -73,12 +75,17 @@ class Stepper:
             self.state.position = position
             try:
                 return self._attempt(began, calls)
-            except RuntimeError as error:
-                if not memory.is_out_of_memory(error) or self.ranks.world > 1:
+            except (RuntimeError, MemoryError) as error:
+                if not memory.is_out_of_memory(error):
                     raise
+                if self.ranks.world > 1:
+                    raise self._out_of_memory("once", last_good) from error
             self._make_room(attempt)
-        raise StoppedError(f"step {self.state.step + 1}: out of memory {memory.ATTEMPTS} times", "a step that fits",
-                           f"{last_good} Lower train.tokens_per_microbatch, train.max_pixels or frames.")
+        raise self._out_of_memory(f"{memory.ATTEMPTS} times", last_good)
+
+    def _out_of_memory(self, times: str, last_good: str) -> StoppedError:
+        return StoppedError(f"step {self.state.step + 1}: out of memory {times}", "a step that fits",
+                            f"{last_good} Lower train.tokens_per_microbatch, train.max_pixels or frames.")
 
     @property
     def position(self) -> int:
@@ -133,7 +140,7 @@ class Stepper:
     def _roll_out_batch(self, done: RolledOut) -> None:
         """Draw the next questions, and add this process's share of their rollouts."""
         before = done.batches * self.config.prompts_per_step
-        examples = self._draw(before)
+        examples = self._draw_usable(before)
         seed = derive_seed(self.config.seed, "train", "rollout", self.state.step, *([done.batches] * (before > 0)))
         place_of = {example.sample.id: place for place, example in examples}
         rows = [replace(row, place=place_of[row.sample_id])
@@ -150,6 +157,18 @@ class Stepper:
         done.rows, done.scored = done.rows + rows, done.scored + scored
         done.batches += 1
 
+    def _draw_usable(self, before: int) -> list[tuple[int, Example]]:
+        """The next batch that has a usable question; `StoppedError` when as many as there are questions have none."""
+        tries = sum(len(source.ids) for source in self.mixture.sources) // self.config.prompts_per_step + 1
+        for _ in range(tries):
+            found = self._draw(before)
+            if self.ranks.any(bool(found)):
+                self.drawn = [example for _, example in found]
+                return found
+        name, reason = next(iter(self.state.failed.items()), ("", ""))
+        raise StoppedError(f"step {self.state.step + 1}: no question can be used ({name}: {reason})", "at least one",
+                           "Mend the data or the limits named.")
+
     def _draw(self, before: int) -> list[tuple[int, Example]]:
         """This process's questions of the next batch with their places; the unusable are listed, the others go on."""
         drawn = self.mixture.take(self.position, self.config.prompts_per_step)
@@ -164,17 +183,13 @@ class Stepper:
                 found.append((place, self.examples.get(name)))
             except ItemError as error:
                 reasons[name] = error.what
-            except RuntimeError as error:
+            except (RuntimeError, MemoryError) as error:
                 if not memory.is_out_of_memory(error):
                     raise
                 memory.give_back()
                 reasons[name] = "out of memory while its variants were encoded"
         for name, reason in (pair for part in self.ranks.gather(reasons) for pair in part.items()):
             self._leave_out(name, reason)
-        if not self.ranks.any(bool(found)):
-            raise StoppedError(f"step {self.state.step + 1}: none of its {len(drawn)} questions can be used "
-                               f"({drawn[0]}: {self.state.failed[drawn[0]]})", "at least one",
-                               "Mend the data or the limits named.")
         return found
 
     def _advantages(self, found: Collected, left_aside: set[int]) -> Advantages:
@@ -214,9 +229,8 @@ class Stepper:
         if attempt == 0:
             self.reporter.warn(f"step {self.state.step + 1}: out of memory; from now on half the tokens a forward")
             return
-        drawn = self.mixture.take(self.position - self.config.prompts_per_step, self.config.prompts_per_step)
-        examples: Sequence[Example] = [self.examples.get(name) for name in drawn if name not in self.state.failed]
-        self._leave_out(*memory.largest(examples))
+        if self.drawn:
+            self._leave_out(*memory.largest(self.drawn))
 
     def _leave_out(self, sample_id: str, reason: str) -> None:
         """List a question as failed: it is not drawn into a step again."""

@@ -4,13 +4,14 @@ A prompt is read as the family always reads it. Completions come as one sequence
 language model as `prefix=` says how they attend: to their prompt's keys and values, held once, and to themselves.
 """
 
+import sys
 from typing import Any, Protocol
 
 from torch import Tensor, nn
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-KERNELS = ("sdpa", "flash_attention_2", "eager")
+KERNELS = ("sdpa", "eager")
 
 
 class Continuation(Protocol):
@@ -49,6 +50,4 @@ def _registered(kernel: str) -> str:
 
 def _eager_of(module: nn.Module) -> Any:
     """The family's own written-out attention."""
-    import sys
-
     return getattr(sys.modules[type(module).__module__], "eager_attention_forward", None)

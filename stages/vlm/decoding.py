@@ -33,11 +33,11 @@ class Decoding:
         own_keys, own_values = (held[layer][:, :, :, :self.length + 1] for held in (self.keys, self.values))
         asked = query.view(count, kv, heads // kv, rows, dim).transpose(2, 3) * scale  # [B, KV, n, H / KV, D]
         wide = asked.reshape(count, kv, -1, dim)
-        shared = wide @ self.prefix.keys[layer].transpose(2, 3)  # [B, KV, n · H / KV, P]
+        shared = products(wide, self.prefix.keys[layer])  # [B, KV, n · H / KV, P]
         if self.unseen is not None:
             shared = shared.masked_fill(self.unseen, float("-inf"))
-        own = (asked @ own_keys.transpose(3, 4)).flatten(2, 3)
-        weights = torch.cat([shared, own], dim=-1).float().softmax(-1).to(query.dtype)
+        own = products(asked, own_keys).flatten(2, 3)
+        weights = torch.cat([shared, own], dim=-1).softmax(-1).to(query.dtype)
         length = shared.shape[-1]
         mixed = weights[..., :length] @ self.prefix.values[layer]
         alone = weights[..., length:].unflatten(2, (rows, -1)) @ own_values
@@ -51,3 +51,9 @@ class Decoding:
         for held in (self.keys, self.values):
             for layer, states in enumerate(held):
                 held[layer] = states[prompts[:, None], :, rows].transpose(1, 2).contiguous()
+
+
+def products(queries: Tensor, keys: Tensor) -> Tensor:
+    """queries [..., Q, D] with keys [..., K, D] in float32: bfloat16 scores would move the softmax by per cents."""
+    with torch.autocast(queries.device.type, enabled=False):
+        return queries.float() @ keys.float().transpose(-2, -1)

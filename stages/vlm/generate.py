@@ -11,7 +11,7 @@ from strive.stages.vlm.decoding import Decoding
 from strive.stages.vlm.forward import continued_hidden
 from strive.stages.vlm.interface import Completion, Sampling
 from strive.stages.vlm.prefix import Prefix
-from strive.stages.vlm.sampling import draw, row_noise
+from strive.stages.vlm.sampling import Draw, draw, row_noise
 
 STOP_WINDOW = 32
 """Newest tokens in which a stop text is looked for."""
@@ -21,7 +21,7 @@ STOP_WINDOW = 32
 class Drawn:
     """All rows, prompt by prompt: ids int64 [R, T], logprobs float32 [R, T], lengths int64 [R], ended bool [R].
 
-    entropy float32 [R]: sums over the row's tokens.
+    entropy float32 [R]: sums over the row's tokens. log_kept float32 [R, T].
     """
 
     ids: Tensor
@@ -29,21 +29,25 @@ class Drawn:
     lengths: Tensor
     ended: Tensor
     entropy: Tensor
+    log_kept: Tensor
 
     @staticmethod
     def empty(rows: int, steps: int, device: torch.device) -> "Drawn":
         return Drawn(torch.zeros((rows, steps), dtype=torch.int64, device=device),
                      torch.zeros((rows, steps), device=device),
                      torch.zeros(rows, dtype=torch.int64, device=device),
-                     torch.zeros(rows, dtype=torch.bool, device=device), torch.zeros(rows, device=device))
+                     torch.zeros(rows, dtype=torch.bool, device=device), torch.zeros(rows, device=device),
+                     torch.zeros((rows, steps), device=device))
 
-    def add(self, rows: Tensor, step: int, ids: Tensor, logprobs: Tensor, entropy: Tensor, end_ids: Tensor) -> None:
+    def add(self, rows: Tensor, step: int, new: Draw, end_ids: Tensor) -> None:
         """Record one token for each of `rows`; rows that had ended keep what they have."""
         live = ~self.ended[rows]
-        self.ids[rows[live], step], self.logprobs[rows[live], step] = ids[live], logprobs[live]
-        self.lengths[rows[live]] += 1
-        self.entropy[rows[live]] += entropy[live]
-        self.ended[rows] |= torch.isin(ids, end_ids)
+        self.ids[rows, step] = torch.where(live, new.ids, 0)
+        self.logprobs[rows, step] = torch.where(live, new.logprobs, 0.0)
+        self.log_kept[rows, step] = torch.where(live, new.log_kept, 0.0)
+        self.lengths[rows] += live
+        self.entropy[rows] += torch.where(live, new.entropy, 0.0)
+        self.ended[rows] |= torch.isin(new.ids, end_ids)
 
 
 @torch.no_grad()
@@ -70,16 +74,17 @@ def _decode(policy: Any, prefix: Prefix, slots: Tensor, drawn: Drawn, noise: Ten
         rows = slots.flatten()
         logits = policy.core.lm_head(hidden.flatten(0, 1))
         never = held_back if step < sampling.min_new_tokens else policy.suppressed_ids
-        ids, logprobs, entropy = draw(logits, noise[rows, step] if noise is not None else None, sampling, never)
-        drawn.add(rows, step, ids, logprobs, entropy, ends)
+        new = draw(logits, noise[rows, step] if noise is not None else None, sampling, never)
+        drawn.add(rows, step, new, ends)
         if sampling.stop:
             _stop(policy, drawn, rows, sampling.stop)
         live = ~drawn.ended[slots]
-        most = int(live.sum(1).max())
+        counts = live.sum(1)
+        most, open_prompts = torch.stack([counts.max(), (counts > 0).sum()]).tolist()  # the one wait for the GPU
         if most == 0 or step + 1 == sampling.max_new_tokens:
             return
-        ids = ids.view(slots.shape)
-        if int(live.any(1).sum()) * most <= slots.numel() // 2:  # copying pays once half of the rows are gone
+        ids = new.ids.view(slots.shape)
+        if open_prompts * most <= slots.numel() // 2:  # copying pays once half of the rows are gone
             prompts = torch.nonzero(live.any(1)).flatten()
             kept = live[prompts].int().argsort(dim=1, descending=True, stable=True)[:, :most]
             state.keep(prompts, kept)
@@ -91,12 +96,12 @@ def _decode(policy: Any, prefix: Prefix, slots: Tensor, drawn: Drawn, noise: Ten
 
 def _stop(policy: Any, drawn: Drawn, rows: Tensor, texts: Sequence[str]) -> None:
     """End the rows whose newest tokens hold one of `texts`."""
-    for row in rows.tolist():
-        if not bool(drawn.ended[row]):
-            length = int(drawn.lengths[row])
-            tail = policy.tokenizer.decode(drawn.ids[row, max(0, length - STOP_WINDOW):length].tolist())
-            if any(text in tail for text in texts):
-                drawn.ended[row] = True
+    ended, lengths, ids = drawn.ended.tolist(), drawn.lengths.tolist(), drawn.ids.cpu()
+    open_rows = [row for row in rows.tolist() if not ended[row]]
+    tails = policy.tokenizer.batch_decode([ids[row, max(0, lengths[row] - STOP_WINDOW):lengths[row]].tolist()
+                                           for row in open_rows])
+    stopped = [row for row, tail in zip(open_rows, tails, strict=True) if any(text in tail for text in texts)]
+    drawn.ended[torch.tensor(stopped, dtype=torch.int64, device=rows.device)] = True
 
 
 def _completions(policy: Any, drawn: Drawn) -> list[Completion]:
@@ -104,5 +109,7 @@ def _completions(policy: Any, drawn: Drawn) -> list[Completion]:
     lengths, ended = drawn.lengths.tolist(), drawn.ended.tolist()
     own = [ids[row, :length].clone() for row, length in enumerate(lengths)]
     texts = policy.tokenizer.batch_decode([row.tolist() for row in own], skip_special_tokens=True)
-    return [Completion(own[row], logprobs[row, :length].clone(), ended[row], texts[row], entropy[row] / max(length, 1))
+    kept = drawn.log_kept.cpu()
+    return [Completion(own[row], logprobs[row, :length].clone(), ended[row], texts[row], entropy[row] / max(length, 1),
+                       kept[row, :length].clone())
             for row, length in enumerate(lengths)]

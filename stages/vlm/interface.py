@@ -68,6 +68,8 @@ class Completion:
     finished  False when `max_new_tokens` cut it off
     text      without special tokens
     entropy   mean over its tokens of the entropy (nats) of the distributions that `logprobs` are of
+    log_kept  float32 [C]   log of the mass that suppression, top-k and top-p left to draw each token from: what it was
+                            drawn with is logprobs - log_kept; None: all of it
     """
 
     ids: Tensor
@@ -75,6 +77,7 @@ class Completion:
     finished: bool
     text: str
     entropy: float = 0.0
+    log_kept: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
-from transformers.utils import is_flash_attn_2_available, logging
+from transformers.utils import logging
 
 from strive.configs.errors import MissingError, UsageError
 from strive.stages.vlm.adapters import ADAPTERS, make_adapter
@@ -40,7 +40,7 @@ def load_policy(model: str, *, device: str = "auto", dtype: str = "auto", max_pi
     config = _config(folder)
     processor = _processor(folder)
     adapter = make_adapter(processor, config, max_pixels, min_pixels, time_text, frame_pairing)
-    kernel = choose_attention(attention, place, precision)
+    kernel = choose_attention(attention)
     core = _weights(folder, precision, kernel)
     core.to(place)
     core.eval()  # no dropout: rollout and training log-probs are the same function
@@ -73,17 +73,13 @@ def choose_dtype(name: str, device: torch.device) -> torch.dtype:
     return DTYPES[name]
 
 
-def choose_attention(name: str, device: torch.device, dtype: torch.dtype) -> str:
-    """The language model's attention. auto: FlashAttention 2 on a GPU in bfloat16 where it is installed, else sdpa."""
-    flash = is_flash_attn_2_available()
+def choose_attention(name: str) -> str:
+    """The language model's attention over prompts. auto: sdpa, which runs FlashAttention's kernels on a GPU."""
     if name == "auto":
-        return "flash_attention_2" if flash and device.type == "cuda" and dtype == torch.bfloat16 else "sdpa"
+        return "sdpa"
     if name not in KERNELS:
         raise UsageError(f"unknown attention {name!r}", f"auto or one of {', '.join(KERNELS)}.",
                          "Set the attention key.")
-    if name == "flash_attention_2" and not flash:
-        raise MissingError("attention flash_attention_2 needs flash-attn and a GPU that it supports",
-                           "the package flash-attn.", "Install it, or set the attention key to auto.")
     return name
 
 

@@ -1,6 +1,7 @@
 """Drawing the next token of many rows at once, each row from its own stream of random numbers."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -8,6 +9,7 @@ from torch import Tensor
 from strive.stages.vlm.interface import Sampling
 
 NEARLY_ONE = 1 - 1e-12
+TINY = 1e-30
 
 
 def row_seeds(generator: torch.Generator | None, rows: int) -> list[int]:
@@ -25,8 +27,18 @@ def row_noise(seeds: Sequence[int], steps: int) -> Tensor:
     return noise
 
 
-def draw(logits: Tensor, noise: Tensor | None, sampling: Sampling, suppressed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Next tokens int64 [R], their log-probs and the distributions' entropies (nats), float32 [R], from logits [R, V].
+class Draw(NamedTuple):
+    """ids int64 [R]; logprobs and entropy (nats) float32 [R] of the whole distributions; log_kept float32 [R], log of
+    the mass that suppression, top-k and top-p left to draw from."""
+
+    ids: Tensor
+    logprobs: Tensor
+    entropy: Tensor
+    log_kept: Tensor
+
+
+def draw(logits: Tensor, noise: Tensor | None, sampling: Sampling, suppressed: Tensor) -> Draw:
+    """The next token of each row from logits [R, V].
 
     Log-probs and entropies are of softmax(logits / temperature) before top-k, top-p and suppression. The draw inverts
     the cumulative distribution at `noise` [R] (unused when greedy): the first token whose cumulated mass exceeds it.
@@ -34,12 +46,14 @@ def draw(logits: Tensor, noise: Tensor | None, sampling: Sampling, suppressed: T
     scaled = logits.float() / (sampling.temperature or 1.0)
     log_probs = scaled.log_softmax(-1)
     allowed = scaled.index_fill(-1, suppressed, float("-inf"))
+    probs = log_probs.exp()
     if sampling.temperature == 0 or noise is None:
-        chosen = allowed.argmax(-1)
+        chosen, log_kept = allowed.argmax(-1), torch.zeros_like(log_probs[:, 0])
     else:
-        chosen = _invert(_nucleus(_likeliest(allowed, sampling.top_k).softmax(-1), sampling.top_p), noise)
-    entropy = -(log_probs.exp() * log_probs).nan_to_num(0.0).sum(-1)
-    return chosen, log_probs.gather(-1, chosen.unsqueeze(-1)).squeeze(-1), entropy
+        left = _nucleus(_likeliest(allowed, sampling.top_k).softmax(-1), sampling.top_p)
+        chosen, log_kept = _invert(left, noise), (probs * (left > 0)).sum(-1).clamp(min=TINY).log()
+    entropy = -(probs * log_probs).nan_to_num(0.0).sum(-1)
+    return Draw(chosen, log_probs.gather(-1, chosen.unsqueeze(-1)).squeeze(-1), entropy, log_kept)
 
 
 def _likeliest(logits: Tensor, top_k: int) -> Tensor:

@@ -62,5 +62,6 @@ def merged_weights(model: nn.Module, core: Any) -> dict[str, Tensor]:
         if hasattr(module, "get_delta_weight"):
             for adapter in module.active_adapters:
                 key = f"{name}.weight"
-                plain[key] = plain[key] + module.get_delta_weight(adapter).to(plain[key].dtype)
+                delta = module.get_delta_weight(adapter)
+                plain[key] = (plain[key].float() + delta.float()).to(plain[key].dtype)
     return plain

@@ -17,7 +17,7 @@ def token_logprobs(head: Callable[[Tensor], Tensor], hidden: Tensor, targets: Te
     rows = max(1, CHUNK_ELEMENTS // _vocabulary(head, hidden))
     if len(hidden) <= rows:
         return _chunk(head, hidden, targets, temperature)
-    parts = [checkpoint(_chunk, head, own, goal, temperature, use_reentrant=False)
+    parts = [checkpoint(_chunk, head, own, goal, temperature, use_reentrant=False, preserve_rng_state=False)
              for own, goal in zip(hidden.split(rows), targets.split(rows), strict=True)]
     return torch.cat(parts)
 

@@ -226,6 +226,21 @@ def test_kl_needs_a_reference_and_is_zero_before_the_first_update(tmp_path: Path
     assert engine.update(step.rows, step.advantages, 1).kl > 1e-4
 
 
+@pytest.mark.parametrize("where", ["loss", "reward"])
+def test_the_reference_sees_the_video_though_the_tower_is_trained(tmp_path: Path, family: Path, where: str) -> None:
+    """Policy and reference are one before the first update: a reference that read the text alone would differ."""
+    from contextlib import nullcontext
+
+    step = Step(tmp_path, family, train__freeze_vision=False, train__kl_beta=0.0)
+    config = step.config.model_copy(update={"kl_beta": 0.5, "kl_in": where, "kl_estimator": "k1"})
+    reference = load_policy(str(family), max_pixels=3136, min_pixels=784)
+    engine = PrefixEngine(step.policy, step.engine.optimizer, config, lambda: nullcontext(reference))
+    charged = engine.reference_kl(step.rows)
+    assert max(map(abs, charged)) < 1e-3 and reference.encoder_calls == 2 * 4
+    if where == "loss":
+        assert engine.update(step.rows, step.advantages, 0).kl == pytest.approx(0, abs=1e-4)
+
+
 def test_the_plan_counts_the_tokens_that_the_encoder_makes(tmp_path: Path, family: Path) -> None:
     job = make_job(tmp_path, family, bundles=3, variants__frames=5)
     policy = policy_of(family)

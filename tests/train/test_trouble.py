@@ -11,7 +11,7 @@ from training_world import Notes, make_job
 
 from strive.cache.ledger import read_jsonl
 from strive.configs.errors import MissingError, StoppedError
-from strive.stages.train import session
+from strive.stages.train import assembly
 from strive.stages.train.engine.prefix_engine import PrefixEngine
 from strive.stages.train.stage import train
 
@@ -37,7 +37,7 @@ class Poisoned(PrefixEngine):
 def test_a_step_that_is_not_finite_is_skipped_and_counted(
     tmp_path: Path, qwen25: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "PrefixEngine", Poisoned)
+    monkeypatch.setattr(assembly, "PrefixEngine", Poisoned)
     monkeypatch.setattr(Poisoned, "steps", (1,))
     outcome = train(make_job(tmp_path, qwen25))
     rows = read_jsonl(tmp_path / "run" / "metrics.jsonl")
@@ -49,7 +49,7 @@ def test_a_step_that_is_not_finite_is_skipped_and_counted(
 def test_three_in_a_row_stop_the_run_and_name_the_last_good_checkpoint(
     tmp_path: Path, qwen25: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "PrefixEngine", Poisoned)
+    monkeypatch.setattr(assembly, "PrefixEngine", Poisoned)
     monkeypatch.setattr(Poisoned, "steps", (2, 3, 4))
     with pytest.raises(StoppedError, match="3 times in a row") as caught:
         train(make_job(tmp_path, qwen25, train__steps=9))
@@ -81,7 +81,7 @@ def test_a_question_that_does_not_fit_into_memory_is_left_out_and_listed(
     tmp_path: Path, qwen25: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     notes = Notes()
-    monkeypatch.setattr(session, "PrefixEngine", Cramped)
+    monkeypatch.setattr(assembly, "PrefixEngine", Cramped)
     monkeypatch.setattr(Cramped, "room", 740)
     monkeypatch.setattr(Cramped, "sizes", [])
     job = make_job(tmp_path, qwen25, bundles=4, train__steps=4, reporter=notes)
@@ -96,7 +96,7 @@ def test_a_question_that_does_not_fit_into_memory_is_left_out_and_listed(
 def test_no_room_for_any_question_stops_with_the_setting_to_lower(
     tmp_path: Path, qwen25: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "PrefixEngine", Cramped)
+    monkeypatch.setattr(assembly, "PrefixEngine", Cramped)
     with pytest.raises(StoppedError) as caught:
         train(make_job(tmp_path, qwen25, train__prompts_per_step=5))
     assert caught.value.code == 4 and "train.tokens_per_microbatch" in str(caught.value)

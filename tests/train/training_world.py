@@ -38,7 +38,14 @@ def busy(sample: Sample, reply: Reply) -> float:
     return len(set(reply.raw)) / max(len(reply.raw), 1)
 
 
-REWARDS["busy"] = busy
+def late(sample: Sample, reply: Reply) -> float:
+    """The same for everything in the first step of four questions with eight rollouts, `busy` after it."""
+    late.calls += 1  # type: ignore[attr-defined]
+    return 0.5 if late.calls <= 32 // int(os.environ.get("WORLD_SIZE", "1")) else busy(sample, reply)  # type: ignore[attr-defined]
+
+
+late.calls = 0  # type: ignore[attr-defined]
+REWARDS["busy"], REWARDS["late"] = busy, late
 
 
 def small_config(**changes: Any) -> Config:

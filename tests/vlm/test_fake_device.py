@@ -102,7 +102,7 @@ def run_language(core: Any, adapter: Qwen25VL, features: VisionFeatures, padded:
     with torch.no_grad():
         read = prefill(core, adapter, batch, features, [length, length])
         state, waiting = Decoding(read, 3, 7), read.last.unsqueeze(1).expand(-1, 3, -1)
-        sampled, logprobs, entropy = draw(core.lm_head(waiting.flatten(0, 1)), torch.rand(6, device="cuda"),
+        sampled, logprobs, entropy, _ = draw(core.lm_head(waiting.flatten(0, 1)), torch.rand(6, device="cuda"),
                                  Sampling(8, top_p=0.9, top_k=20), torch.arange(5, device="cuda"))
         at = batch.next_positions.unsqueeze(1).expand(2, 3)
         step = continued_hidden(core, adapter, sampled.view(2, 3), at, state)

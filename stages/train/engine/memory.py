@@ -9,12 +9,13 @@ from strive.stages.train.engine.rollout import Example
 
 ATTEMPTS = 4
 """Tries of one step: as it is, with half the tokens a forward, and twice without its then largest question."""
-CPU_REFUSAL = "not enough memory"
+REFUSALS = ("not enough memory", "can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
+"""What allocators say that raise a plain RuntimeError: the CPU's on Windows and on Linux, cuBLAS."""
 
 
-def is_out_of_memory(error: RuntimeError) -> bool:
-    """True for a GPU's and for the CPU allocator's refusal; any other RuntimeError is a bug."""
-    return isinstance(error, torch.OutOfMemoryError) or CPU_REFUSAL in str(error)
+def is_out_of_memory(error: RuntimeError | MemoryError) -> bool:
+    """True for a GPU's and for the CPU allocators' refusals; any other RuntimeError is a bug."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(text in str(error) for text in REFUSALS)
 
 
 def give_back() -> None:

@@ -5,7 +5,7 @@ weights are stepped in float32 and rounded into the model.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,13 +61,20 @@ class Optimizer:
                 master.grad = raised if master.grad is None else master.grad.add_(raised)
                 parameter.grad = None
 
-    def gradients(self) -> list[Tensor]:
-        """The accumulated gradients, in the order of the parameters; zeros where there are none yet."""
+    def has_gradient(self) -> list[bool]:
+        """Of each parameter, in order, whether it has got one."""
         self.collect()
-        for master in self.masters.values():
-            if master.grad is None:
-                master.grad = torch.zeros_like(master)
-        return [master.grad for master in self.masters.values() if master.grad is not None]
+        return [master.grad is not None for master in self.masters.values()]
+
+    def gradients(self, of: Sequence[bool]) -> list[Tensor]:
+        """The accumulated gradients of the parameters chosen, in order; zeros where there are none."""
+        found = []
+        for master, wanted in zip(self.masters.values(), of, strict=True):
+            if wanted:
+                if master.grad is None:
+                    master.grad = torch.zeros_like(master)
+                found.append(master.grad)
+        return found
 
     def discard(self) -> None:
         """Forget the accumulated gradients."""

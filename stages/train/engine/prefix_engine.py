@@ -1,6 +1,6 @@
 """The training step that reads each view once: one prefill serves its rollouts, its log-probs and their gradients.
 
-The prefill of the rollout keeps its graph for the update where all prompts of the step fit `tokens_per_microbatch`. The
+The prefills of the rollout keep their graphs for the update, as many as fit `tokens_per_microbatch` together. The
 completions then go through a micro-batch at a time, on leaves that collect the gradient of the prefix's keys and
 values; one backward through the prefill ends the chunk. So memory does not grow with the number of rollouts, and the
 gradient is that of every completion with its own copy of the prompt.
@@ -63,11 +63,12 @@ class PrefixEngine:
         charged = [0.0] * len(rows)
         for chunk in chunks_of(rows, range(len(rows)), [], self.token_budget):
             with self._reference() as reference:
-                scored = self._score(reference, self._prefix(reference, chunk.views), chunk.views,
-                                     [rows[place] for place in chunk.places])
-            for row, place in enumerate(chunk.places):
-                old = rows[place].completion.logprobs
-                charged[place] = reward_kl(old, scored.logprobs[row, : len(old)].cpu(), self.settings)
+                prefix = self._prefix(reference, chunk.views)
+                for part in micro_batches(chunk, rows, self.token_budget):
+                    scored = self._score(reference, prefix, chunk.views, [rows[place] for place in part])
+                    for row, place in enumerate(part):
+                        old = rows[place].completion.logprobs
+                        charged[place] = reward_kl(old, scored.logprobs[row, : len(old)].cpu(), self.settings)
         return charged
 
     def update(self, rows: Sequence[Row], advantages: Advantages, step: int) -> Update:
@@ -75,19 +76,20 @@ class PrefixEngine:
         counted = [i for i in range(len(rows)) if advantages.counted[i] and len(rows[i].completion.ids)]
         totals = self._totals(rows, counted)
         chunks = self._chunks(rows, counted, advantages)
-        tally, applied, norm, lr = Tally(), totals.rows > 0, 0.0, 0.0
+        tally, epochs, norm, lr = Tally(), 0, 0.0, 0.0
         for epoch in range(self.config.inner_epochs if totals.rows else 0):
             for chunk in chunks:
                 self._accumulate(chunk, totals, tally, first=epoch == 0)
-            if not (applied := self._is_finite(tally)):
+            if not self._is_finite(tally):
                 self.optimizer.discard()
                 break
             self.ranks.sum_gradients(self.optimizer)
             done = self.optimizer.apply(step)
-            norm, lr, applied = done.grad_norm, done.lr, done.applied
-            if not applied:
+            if not done.applied:
+                norm = done.grad_norm
                 break
-        return self._described(tally, chunks, applied or not totals.rows, norm, lr)
+            norm, lr, epochs = done.grad_norm, done.lr, epochs + 1
+        return self._described(tally, chunks, epochs > 0 or not totals.rows, norm, lr)
 
     def forget(self) -> None:
         """Free the prefixes that rollouts have left."""
@@ -148,12 +150,12 @@ class PrefixEngine:
         out = self._score(self.policy, leaves, views, batch.rows)
         if batch.old is None:
             batch.old = out.logprobs.detach()
-        drawn = sampled(batch.rows, batch.old)
-        cap = self.config.sampled_cap
-        tokens = TokenBatch(out.logprobs, batch.old, batch.advantages, out.mask, batch.ref,
-                            truncated_weight(batch.old, drawn, cap) if cap > 0 else None, batch.group_tokens)
+        drawn, cap = sampled(batch.rows, batch.old), self.config.sampled_cap
+        weight = truncated_weight(batch.old, drawn - log_kept(batch.rows, drawn), cap) if cap > 0 else None
+        tokens = TokenBatch(out.logprobs, batch.old, batch.advantages, out.mask, batch.ref, weight, batch.group_tokens)
         loss = self.loss(tokens, self.settings, totals)
         loss.backward()
+        self.optimizer.collect()
         tally.add("loss", loss)
         tally.add("tokens", out.mask.sum())
         with torch.no_grad():
@@ -180,9 +182,12 @@ class PrefixEngine:
         return self.reference()
 
     def _prefix(self, policy: "Policy", views: Sequence[Shown]) -> "Prefix":
-        """The prompts of these views; a frozen tower's features are given, one in training looks at the pixels."""
-        features = [placed(view.features, policy.device) for view in views] if policy.freeze_vision else None
-        return policy.prefill([view.inputs for view in views], features)
+        """The prompts of these views; features of a frozen tower are given, else the policy's own looks at the pixels.
+        """
+        seen = [view.inputs for view in views]
+        if any(view.features is None and view.inputs.pixel_values is not None for view in views):
+            return policy.prefill(seen)
+        return policy.prefill(seen, [placed(view.features, policy.device) for view in views])
 
     def _score(self, policy: "Policy", prefix: "Prefix", views: Sequence[Shown],
                rows: Sequence[Row]) -> TokenLogprobs:
@@ -218,4 +223,13 @@ def sampled(rows: Sequence[Row], like: Tensor) -> Tensor:
     held = torch.zeros(like.shape, dtype=torch.float32)
     for i, row in enumerate(rows):
         held[i, : len(row.completion.logprobs)] = row.completion.logprobs
+    return held.to(like.device)
+
+
+def log_kept(rows: Sequence[Row], like: Tensor) -> Tensor:
+    """Log of the mass that each token was drawn from, padded with 0 to the shape and place of `like` [R, C]."""
+    held = torch.zeros(like.shape, dtype=torch.float32)
+    for i, row in enumerate(rows):
+        if row.completion.log_kept is not None:
+            held[i, : len(row.completion.log_kept)] = row.completion.log_kept
     return held.to(like.device)

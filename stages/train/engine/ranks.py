@@ -6,7 +6,8 @@ result is that of one process. Alone, everything here is the identity.
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -64,15 +65,19 @@ class Ranks:
         return [json.loads(bytes(part[:size].tolist())) for part, size in zip(found, sizes, strict=True)]
 
     def sum_gradients(self, optimizer: "Optimizer") -> None:
-        """Add up the gradients of all processes, in buckets; one that has none contributes zeros."""
+        """Add up the gradients of all processes, in buckets; of parameters that have one somewhere, so that the others
+        stay without, as in one process."""
         if self.world == 1:
             return
+        anywhere = [count > 0 for count in self.sum([float(has) for has in optimizer.has_gradient()])]
         bucket: list[Tensor] = []
-        for gradient in optimizer.gradients():
+        held = 0
+        for gradient in optimizer.gradients(anywhere):
             bucket.append(gradient)
-            if sum(g.numel() for g in bucket) >= BUCKET_ELEMENTS:
+            held += gradient.numel()
+            if held >= BUCKET_ELEMENTS:
                 self._sum_bucket(bucket)
-                bucket = []
+                bucket, held = [], 0
         if bucket:
             self._sum_bucket(bucket)
 
@@ -80,6 +85,15 @@ class Ranks:
         """Wait for all."""
         if self.world > 1:
             self.sum([0.0])
+
+    @contextmanager
+    def first_goes_first(self) -> Iterator[None]:
+        """What is inside runs in the first process, then in the others, which find its results in the cache."""
+        if not self.is_first:
+            self.barrier()
+        yield
+        if self.is_first:
+            self.barrier()
 
     def _sum_bucket(self, bucket: "list[Tensor]") -> None:
         import torch
@@ -109,7 +123,7 @@ class Ranks:
     def _device(self) -> "torch.device":
         import torch
 
-        return torch.device("cuda" if torch.distributed.get_backend() == "nccl" else "cpu")
+        return torch.device("cpu")  # figures and JSON are small; gradients go where they lie
 
 
 def world_size() -> int:
@@ -120,7 +134,8 @@ def world_size() -> int:
 def joined() -> Ranks:
     """This process's place among those that torchrun has started, once all have met; one alone without torchrun.
 
-    Each process takes the GPU of its LOCAL_RANK where there are GPUs, and talks over NCCL; else over gloo.
+    Each process takes the GPU of its LOCAL_RANK where there are GPUs. What lies there is summed over NCCL, all else
+    over gloo.
     """
     if world_size() == 1:
         return Ranks()
@@ -130,5 +145,6 @@ def joined() -> Ranks:
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     if not distributed.is_initialized():
-        distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo", timeout=LONGEST_WAIT)
+        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+        distributed.init_process_group(backend, timeout=LONGEST_WAIT)
     return Ranks(distributed.get_rank(), distributed.get_world_size())

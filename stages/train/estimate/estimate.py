@@ -99,7 +99,8 @@ def setup_of(model: ModelShape, train: TrainConfig, shape: StepShape, place: str
     lora = train.lora_rank > 0
     return Setup(model, shape, precision, "lora" if lora else "full", not lora and not train.freeze_vision,
                  train.lora_rank, train.gradient_checkpointing, train.tokens_per_microbatch, place == "cpu",
-                 train.attention == "eager", 1 if train.optimizer == "adamw_8bit" else 4)
+                 train.attention == "eager", 1 if train.optimizer == "adamw_8bit" else 4,
+                 train.kl_beta > 0 and not lora)
 
 
 def whole(live_bytes: int, place: str) -> int:

@@ -21,7 +21,7 @@ class Setup:
     """What is trained, on what, how. budget: prompt or completion tokens that go through one forward.
 
     on_cpu: attention kernels read shared key heads as they are. eager: the prefill writes its scores out. moment_bytes:
-    of one optimiser moment's element.
+    of one optimiser moment's element. reference: a second, frozen model is held for the KL.
     """
 
     model: ModelShape
@@ -35,6 +35,7 @@ class Setup:
     on_cpu: bool
     eager: bool = False
     moment_bytes: int = 4
+    reference: bool = False
 
     @property
     def together(self) -> int:
@@ -150,7 +151,8 @@ def static(setup: Setup) -> Parts:
     """Weights; moments, and float32 masters of weights in lower precision."""
     extra = setup.trainable * setup.trainable_bytes if setup.training == "lora" else 0
     masters = setup.trainable * 4 if setup.trainable_bytes < 4 else 0
-    return {"weights": setup.model.total * setup.precision.weights + extra,
+    models = 2 if setup.reference else 1
+    return {"weights": models * setup.model.total * setup.precision.weights + extra,
             "optimizer": masters + 2 * setup.moment_bytes * setup.trainable}
 
 

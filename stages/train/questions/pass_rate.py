@@ -115,7 +115,7 @@ class Asking:
                 found.append(self.examples.get(name))
             except ItemError as error:
                 reasons[name] = error.what
-            except RuntimeError as error:
+            except (RuntimeError, MemoryError) as error:
                 if not memory.is_out_of_memory(error):
                     raise
                 memory.give_back()
@@ -132,7 +132,7 @@ class Asking:
             try:
                 with torch.no_grad(), torch.random.fork_rng():
                     return roll_out(self.engine, examples, self.config)
-            except RuntimeError as error:
+            except (RuntimeError, MemoryError) as error:
                 if not memory.is_out_of_memory(error):
                     raise
             memory.give_back()

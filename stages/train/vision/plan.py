@@ -11,6 +11,7 @@ from strive.configs.run_stages import TrainConfig
 from strive.configs.schema import Config
 from strive.stages.bundle.reader import Bundle
 from strive.stages.reporter import Reporter
+from strive.stages.train.estimate.model_shape import config_folder
 from strive.stages.train.job import BUNDLE_FILE, TrainJob
 from strive.stages.train.run_folder import RunFolder
 from strive.stages.train.vision.cache import RESERVE_BYTES, STAGE, VisionCache
@@ -18,7 +19,6 @@ from strive.stages.train.vision.identity import Identity
 from strive.stages.train.vision.unseen_view import pool_sizes, visual_tokens
 from strive.stages.vlm.adapters import make_adapter
 from strive.stages.vlm.load import choose_device, choose_dtype
-from strive.stages.vlm.resolve import resolve_model
 
 if TYPE_CHECKING:
     from strive.stages.vlm.policy import Policy
@@ -95,7 +95,7 @@ def adapter_without_weights(model: str, train: TrainConfig) -> Any:
     """
     from transformers import AutoConfig, AutoProcessor
 
-    folder = resolve_model(model)
+    folder = config_folder(model)
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         processor = AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
