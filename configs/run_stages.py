@@ -25,7 +25,7 @@ class TrainConfig(StageConfig):
     top_k: int = result(0, "sample among the k likeliest tokens only (0: all)", ge=0)
     min_new_tokens: int = result(0, "no end token before this many tokens", ge=0)
     stop: tuple[str, ...] = result((), "texts that end a completion, kept in it")
-    loss: str = result("dapo", "objective: dapo, grpo, dr_grpo, bnpo, gspo, cispo or reinforce (docs/train.md)")
+    loss: str = result("dapo", "objective: dapo, grpo, dr_grpo, bnpo, gspo, cispo or reinforce (docs/objectives.md)")
     advantage_baseline: Literal["mean", "leave_one_out"] = result("mean", "of the group, or of its others (RLOO)")
     advantage_scope: Literal["joint", "per_variant"] = result("joint", "what a reward is normalised over")
     advantage_scale: Literal["group", "none"] = result("group", "divide by the group's std, or not (Dr. GRPO)")
