@@ -62,9 +62,9 @@ def run(
         options.force,
     )
     plan = plan_lines(job)
-    session.out.plan(plan)
     if options.dry_run:
         session.finish(lines=plan, fields={"plan": plan, "n_total": len(bench_data.samples)}, outputs={"run": folder})
+    session.out.plan(plan)
     outcome = run_eval(job)
     outputs = {"run": folder, "results": folder / "results.json", "predictions": folder / "predictions.jsonl"}
     outputs["report"] = run_page(session, folder, changed=outcome.done > 0)

@@ -134,3 +134,7 @@ def bug(arguments: list[str], error: Exception) -> int:
 def command_of(arguments: list[str]) -> str:
     """The command's name, for the JSON object."""
     return next((a for a in arguments if not a.startswith("-")), "strive")
+
+
+if __name__ == "__main__":
+    main()

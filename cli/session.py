@@ -121,7 +121,8 @@ def run_data_stage(session: Session, stage: str, job: Any, outputs: dict[str, An
 
     names = registry.chain(stage)
     plans = [plan_stage(name, job) for name in names]
-    session.out.plan([plan.line() for plan in plans])
+    if not session.options.dry_run:
+        session.out.plan([plan.line() for plan in plans])
     if session.options.dry_run:
         session.finish(
             cached=len(plans[-1].cached),

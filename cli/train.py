@@ -74,12 +74,13 @@ def run(
     upstream = Upstream(session, files, follow_links)
     from strive.stages.train.job import TrainJob
     from strive.stages.train.questions.sources import check_shares
-    from strive.stages.train.stage import check_settings, refuse_own_model
+    from strive.stages.train.stage import check_settings, refuse_early, refuse_own_model
     from strive.stages.vlm.resolve import resolve_model
 
     job = TrainJob(config, folder.absolute(), [], config.model, session.out, max_time_s=limit,
                    sources=session.resolved.sources, force=options.force, ranks=ranks)
     check_settings(job)
+    refuse_early(job)
     check_shares(upstream.sources(), config.train.prompts_per_step)
     if options.dry_run:
         from strive.stages.train.estimate.model_shape import config_folder
@@ -87,7 +88,7 @@ def run(
         config_folder(config.model)  # a plan needs no weights
     else:
         resolve_model(config.model)  # hours of decoding should not end with a model that is not there
-    if options.force and not options.dry_run:
+    if options.force:
         refuse_own_model(job)
     show_plan(session, upstream, job)
     with ranks.first_goes_first():
@@ -113,6 +114,7 @@ def show_plan(session: Session, upstream: Upstream, job: "TrainJob") -> None:
     """Print what will be done; with --dry-run leave."""
     from strive.stages.train.plan import plan_lines
     from strive.stages.train.questions import pass_rate, sources
+    from strive.stages.train.stage import check_count
     from strive.stages.train.vision import plan as vision_plan
 
     plans = upstream.plans()
@@ -120,9 +122,10 @@ def show_plan(session: Session, upstream: Upstream, job: "TrainJob") -> None:
     lines = [*(plan.line() for plan in plans), *sources.plan_lines(upstream.sources()), *plan_lines(job, usable),
              *vision_plan.plan_lines(job, upstream.made(), usable, session.store.root),
              *pass_rate.plan_lines(job.config.train, job.run, usable, job.force)]
-    session.out.plan(lines)
+    check_count(usable, job.config.train.prompts_per_step)
     if session.options.dry_run:
         session.finish(lines=lines, fields={"plan": lines, **estimate_fields(job)}, outputs={"run": job.run})
+    session.out.plan(lines)
 
 
 def estimate_fields(job: "TrainJob") -> dict[str, Any]:

@@ -187,7 +187,7 @@ def check_key(key: str, source: str) -> None:
 
 def nearest(name: str, names: Iterable[str]) -> str:
     """A did-you-mean sentence."""
-    close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
+    close = difflib.get_close_matches(name.lower(), list(names), n=1, cutoff=0.5)
     return f"Did you mean {close[0]}?" if close else "See `strive config show`."
 
 
@@ -199,8 +199,9 @@ def validate(tree: dict[str, Any], sources: Mapping[str, str]) -> Config:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"][:2])
         where = f" (from {sources[key]})" if key in sources else ""
+        given = "" if isinstance(first.get("input"), dict) else f" = {first.get('input')!r}"
         raise UsageError(
-            f"{key} = {first.get('input')!r}{where}: {first['msg']}",
+            f"{key}{given}{where}: {first['msg'].removeprefix('Value error, ')}",
             "a value the schema allows",
             "See `strive config show` for each key and its meaning.",
         ) from error

@@ -10,7 +10,7 @@ from strive.stages.train.snapshot import State
 BAD_STEPS = 3
 """Non-finite steps in a row after which the run stops."""
 ENOUGH_ROLLOUTS = 100
-"""Rollouts before the share of unscorable ones is judged."""
+"""Rollouts before the share of unscorable ones is judged; sooner when none has a reward."""
 
 
 def judge(state: State, gap: float, config: TrainConfig, last_good: str,
@@ -24,7 +24,8 @@ def judge(state: State, gap: float, config: TrainConfig, last_good: str,
         raise StoppedError(f"step {state.step}: loss or gradients were not finite {BAD_STEPS} times in a row",
                            "finite numbers", f"{last_good} Lower train.learning_rate or train.grad_clip.")
     share = state.bad_rewards / max(state.rollouts, 1)
-    if state.rollouts >= ENOUGH_ROLLOUTS and share > config.max_bad_rewards:
+    judged = state.rollouts >= ENOUGH_ROLLOUTS or state.bad_rewards == state.rollouts
+    if judged and share > config.max_bad_rewards:
         kinds = "; ".join(f"{name}: {', '.join(f'{n} x {kind}' for kind, n in kinds.items())}"
                           for name, kinds in failures.items())
         raise StoppedError(f"step {state.step}: {state.bad_rewards} of {state.rollouts} rollouts have no reward"

@@ -82,9 +82,9 @@ def memory() -> dict[str, int]:
 def notable_rollouts(step: int, rows: Sequence[Row], scored: Sequence[Scored],
                      advantages: Sequence[float] | np.ndarray) -> Iterator[dict[str, Any]]:
     """Lines of rollouts.jsonl: each group's rollout with the highest reward and, if lower, that with the lowest."""
-    groups: dict[int, list[int]] = {}
+    groups: dict[tuple[int, str], list[int]] = {}
     for place, row in enumerate(rows):
-        groups.setdefault(id(row.example), []).append(place)
+        groups.setdefault(row.group, []).append(place)
     for places in groups.values():
         ranked = sorted((p for p in places if math.isfinite(scored[p].total)), key=lambda p: scored[p].total)
         if not ranked:

@@ -21,7 +21,7 @@ def plan_lines(job: TrainJob, usable: int) -> list[str]:
     begin = there[0].step if there else 0
     variants = job.config.variants.count
     weights = f"LoRA of rank {config.lora_rank}" if config.lora_rank else "all weights"
-    vision = "vision frozen" if config.freeze_vision else "vision trained"
+    vision = "vision frozen" if config.freeze_vision or config.lora_rank else "vision trained"
     epochs = f"; {config.steps * config.prompts_per_step / usable:.1f} epochs" if usable else ""
     return [
         f"train     {config.steps - begin:>6} steps{f' from step {begin}' if begin else ''}  model {job.model}",

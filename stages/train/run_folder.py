@@ -186,5 +186,5 @@ def refuse_changes(run: RunFolder, past: Mapping[str, Any], now: Mapping[str, An
     found = differences(past, now)
     if found:
         raise UsageError(f"{run.root}: this run was started with other settings: {'; '.join(found)}",
-                         "the settings it was started with (train.steps and checkpoint keys may change)",
+                         "the settings it was started with (train.steps and what cannot change the result may differ)",
                          "Use another --run folder, or --force to start this one over.")

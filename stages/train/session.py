@@ -8,7 +8,7 @@ import torch
 from strive.cache.atomic import write_json
 from strive.cache.digest import digest_file
 from strive.cache.store import Artefact
-from strive.configs.errors import VerificationError
+from strive.configs.errors import StriveError, VerificationError
 from strive.stages.train import checkpoint, snapshot
 from strive.stages.train.assembly import assemble, choose_questions, load
 from strive.stages.train.job import TrainJob, TrainOutcome
@@ -44,6 +44,9 @@ def carry_out(job: TrainJob, run: RunFolder, bundles: Mapping[str, Artefact],
         try:
             with open_trackers(names, run, job.config, before, job.reporter) as tracker:
                 loop.go(tracker)
+        except StriveError:
+            run.last_item.unlink(missing_ok=True)  # it ended by itself: nothing was in hand
+            raise
         finally:
             loop.write_rollouts()
             loop.stepper.rewards.close()

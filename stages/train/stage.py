@@ -6,6 +6,7 @@ Everything up to the decision to train works without torch, so that a finished r
 from collections.abc import Mapping
 from contextlib import nullcontext
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from strive.cache.digest import digest_json
@@ -23,7 +24,7 @@ from strive.stages.train.questions.sources import describe_sources
 from strive.stages.train.reward.rewards import check_names
 from strive.stages.train.run_folder import FORMAT, RunFolder, refuse_changes
 from strive.stages.train.trackers import check_trackers
-from strive.stages.vlm.resolve import model_identity, resolve_model
+from strive.stages.vlm.resolve import model_identity
 
 UPSTREAM = ("extract", "score", "variants")
 VERIFY_BYTES = 4 << 30
@@ -94,8 +95,8 @@ def check_processes(job: TrainJob) -> None:
 
 def refuse_own_model(job: TrainJob) -> None:
     """`UsageError` when starting over would delete the weights to start from."""
-    folder = resolve_model(job.model).resolve()
-    if folder.is_relative_to(job.run.resolve()):
+    folder = Path(job.model).expanduser().resolve()
+    if folder.is_dir() and folder.is_relative_to(job.run.resolve()):
         raise UsageError(f"--force clears {job.run}, and the model {folder} lies inside it",
                          "a model outside the run folder", "Use another --run folder, or copy the model elsewhere.")
 
@@ -121,6 +122,19 @@ def describe(job: TrainJob, bundles: Mapping[str, Artefact], past: Mapping[str, 
         "libraries": library_series("torch", "transformers"),
         **own_code(job), **describe_sources(job.data),
     }
+
+
+def refuse_early(job: TrainJob) -> None:
+    """`UsageError` for settings that differ from the run's, before anything is planned or made; data and weights are
+    compared once they are there."""
+    run = RunFolder(job.run)
+    past = None if job.force else run.read_record()
+    if past is None:
+        return
+    kept = {name: value for name, value in past.items() if name != "own_code"}
+    settings = job.config.train.result_keys()
+    settings["threads"] = threads.chosen(settings["threads"], past["train"]["threads"])
+    refuse_changes(run, past, {**kept, "train": settings, **own_code(job)})
 
 
 def own_code(job: TrainJob) -> dict[str, Any]:

@@ -124,6 +124,7 @@ class Stepper:
             if len(good) >= wanted or done.batches >= self.config.resample_batches:
                 break
         if not good:
+            self._note(list(notable_rollouts(self.state.step + 1, done.rows, done.scored, np.zeros(len(done.rows)))))
             raise limits.no_variance(done.batches, len(groups), self.state.step + 1)
         if len(good) < wanted:
             self.reporter.warn(f"step {self.state.step + 1}: only {len(good)} of {len(groups)} groups in "
@@ -197,6 +198,10 @@ class Stepper:
         records = found.records
         made = compute([r.reward for r in records], [r.place for r in records], [r.variant_id for r in records],
                        self.config, [r.accuracy for r in records])
+        if self.config.kl_beta > 0 and self.config.kl_in == "reward":  # charges always differ
+            flat = {place for place, rows in found.groups().items() if not self._teaches([records[i] for i in rows])}
+            made.stats["frac_zero_std"] = len(flat) / len(found.prompts)
+            left_aside = left_aside | flat if self.config.zero_std != "keep" else left_aside
         if not left_aside:
             return made
         counted = made.counted & np.array([r.place not in left_aside for r in records])

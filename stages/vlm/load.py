@@ -1,6 +1,7 @@
 """Loading a policy: device, dtype, frozen parts, LoRA, and the adapter of its family."""
 
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -153,7 +154,8 @@ def _with_lora(core: Any, rank: int, seed: int) -> Any:
     except ImportError as error:
         raise MissingError("train.lora_rank needs peft, which is not installed", "peft.",
                            "Run: pip install strive[lora]") from error
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # peft and transformers about each other
         torch.manual_seed(seed)
         # adapters in the model's dtype: the optimizer steps in float32, and no layer keeps a float32 copy of its input
         return get_peft_model(core, LoraConfig(r=rank, lora_alpha=2 * rank, lora_dropout=0.0, bias="none",

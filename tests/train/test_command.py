@@ -95,3 +95,27 @@ def test_words_for_what_is_wrong(world: Path, tmp_path: Path, qwen25: Path) -> N
     wrong = strive(command(world, run, "--model", "demo", "-s", "train.loss=dap", "--dry-run"), 2)
     assert "dapo" in wrong["error"]["do"]
     assert not (run / "metrics.jsonl").exists()
+
+
+def test_a_changed_setting_is_refused_by_the_plan_already(world: Path, tmp_path: Path, qwen25: Path) -> None:
+    arguments = command(world, tmp_path / "run", "--model", str(qwen25))
+    strive(arguments, 3)
+    told = strive([*arguments, "-s", "train.seed=5", "--dry-run"], 2)["error"]
+    assert "train.seed: 0 -> 5" in told["what"]
+
+
+def test_more_questions_a_step_than_there_are_is_refused_by_the_plan(world: Path, tmp_path: Path, qwen25: Path) -> None:
+    arguments = command(world, tmp_path / "run", "--model", str(qwen25), "-s", "train.prompts_per_step=40", "--dry-run")
+    assert "usable bundles" in strive(arguments, 5)["error"]["what"]
+
+
+@pytest.mark.slow
+def test_torchrun_starts_the_command_line_and_one_process_talks(world: Path, tmp_path: Path, qwen25: Path) -> None:
+    _, _, _, *rest = command(world, tmp_path / "run", "--model", str(qwen25))
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port",
+                str(29500 + os.getpid() % 2000), "-m", "--", "strive.cli", *rest]
+    done = subprocess.run([*launcher, "--json"], capture_output=True, text=True, timeout=300)
+    (line,) = done.stdout.splitlines()
+    found = json.loads(line)
+    assert (found["command"], found["step"], found["done"]) == ("train", 2, 2), done.stderr
+    assert (tmp_path / "run" / "policy" / "model.safetensors").is_file()

@@ -21,6 +21,7 @@ def even_only(sample: Sample, reply: Reply) -> float:
 
 REWARDS["even_only"] = even_only
 REWARDS["constant"] = lambda sample, reply: 0.25
+REWARDS["none"] = lambda sample, reply: float("nan")
 AGAIN: dict[str, Any] = {"bundles": 8, "train__zero_std": "resample", "train__rewards": {"even_only": 1.0}}
 
 
@@ -54,6 +55,9 @@ def test_a_constant_reward_stops_at_the_cap_and_says_what_was_tried(tmp_path: Pa
     assert caught.value.code == 4
     assert "3 batches tried, 0 of 6 groups had two different rewards" in caught.value.what
     assert "Is the reward constant?" in caught.value.do
+    tried = read_jsonl(job.run / "rollouts.jsonl")
+    assert len(tried) == 6 and {line["reward"] for line in tried} == {0.25}, "what the message says to look at"
+    assert not (job.run / "last_item.json").exists(), "nobody was killed"
 
 
 def test_a_kl_in_the_reward_changes_the_reward_and_not_the_loss_term(tmp_path: Path, qwen25: Path) -> None:
@@ -69,6 +73,16 @@ def test_a_kl_in_the_reward_changes_the_reward_and_not_the_loss_term(tmp_path: P
     assert last["reward_busy"] - last["reward_mean"] == pytest.approx(charged, abs=1e-6)
 
 
+@pytest.mark.parametrize("zero_std", ["keep", "drop"])
+def test_a_kl_in_the_reward_does_not_feign_variance(tmp_path: Path, qwen25: Path, zero_std: str) -> None:
+    job = make_job(tmp_path, qwen25, train__steps=3, train__kl_beta=0.2, train__kl_in="reward",
+                   train__learning_rate=1e-2, train__rewards={"constant": 0.5, "busy": 0.0}, train__zero_std=zero_std)
+    train(job)
+    rows = read_jsonl(job.run / "metrics.jsonl")
+    assert all(row["frac_zero_std"] == 1 for row in rows), "what was earned is all equal"
+    assert zero_std == "keep" or all(row["rows_updated"] == 0 for row in rows)
+
+
 @pytest.mark.parametrize("changes", [
     {"train__dtype": "mixed"}, {"train__gradient_checkpointing": True}, {"train__sampled_cap": 2.0},
     {"train__top_k": 5, "train__min_new_tokens": 6}, {"train__kl_beta": 0.1, "train__kl_estimator": "k2"},
@@ -81,3 +95,8 @@ def test_every_setting_trains_and_moves_the_weights(tmp_path: Path, qwen25: Path
     assert outcome.step == 2 and all(row["grad_norm"] > 0 and row["skipped"] == 0 for row in rows)
     if "train__min_new_tokens" in changes:
         assert all(row["completion_len_mean"] == 6 for row in rows)
+
+
+def test_rewards_that_never_come_stop_the_run_at_once(tmp_path: Path, qwen25: Path) -> None:
+    with pytest.raises(StoppedError, match="16 of 16 rollouts have no reward"):
+        train(make_job(tmp_path, qwen25, train__rewards={"none": 1.0}))

@@ -60,9 +60,11 @@ class Estimate:
         """For people; with `memory_bytes`, the device's, a warning where the step needs more."""
         shown = ", ".join(f"{name} {size(count)}" for name, count in largest(self.parts))
         lines = [
-            f"estimate  {self.prompt_tokens:,} prompt tokens and at most {self.completion_tokens:,} completion tokens "
-            f"a step; {count_text(self.parameters)} parameters, {count_text(self.trained)} trained, {self.precision}",
-            f"          memory {size(self.peak_bytes)} at the fullest ({self.phase}): {shown}",
+            f"estimate  about {self.prompt_tokens:,} prompt tokens and at most {self.completion_tokens:,} completion "
+            f"tokens a step; {count_text(self.parameters)} parameters, {count_text(self.trained)} trained, "
+            f"{self.precision}",
+            f"          memory {size(self.peak_bytes)} beside the process itself, at the fullest ({self.phase}): "
+            f"{shown}",
             f"          arithmetic {flops_text(self.total_flops)} a step: "
             + ", ".join(f"{name} {flops_text(part)}" for name, part in self.flops.items()),
         ]
