@@ -106,13 +106,12 @@ def trl_side(shape: Shape, plan: Plan) -> dict[str, Any]:
 
 
 def candidates(shape: Shape, plan: Plan) -> list[int]:
-    """Micro-batches to try, largest first: those asked for, or the whole group where it fits; else the largest two."""
+    """Micro-batches to try, largest first: those asked for, or the two largest that are expected to fit."""
     divisors = [m for m in range(shape.generations, 0, -1) if shape.generations % m == 0]
     if plan.microbatches:
         return [m for m in divisors if m in plan.microbatches]
     each = (shape.prompt_tokens + shape.tokens) * TRL_MB_PER_TOKEN[plan.size]
-    fitting = [m for m in divisors if m * each <= plan.limit_mb] or [1]
-    return fitting[:1] if fitting[0] == shape.generations else fitting[:2]
+    return ([m for m in divisors if m * each <= plan.limit_mb] or [1])[:2]
 
 
 def table(rows: list[dict[str, Any]]) -> list[str]:
