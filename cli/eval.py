@@ -1,5 +1,6 @@
 """`strive eval`: measure a policy on a benchmark or on a dataset file."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -61,6 +62,8 @@ def run(
         session.resolved.sources,
         options.force,
     )
+    for text in shown_otherwise(session, chosen):
+        session.out.warn(text)
     plan = plan_lines(job)
     if options.dry_run:
         session.finish(lines=plan, fields={"plan": plan, "n_total": len(bench_data.samples)}, outputs={"run": folder})
@@ -77,6 +80,20 @@ def run(
         fields=fields,
         lines=lines_of(outcome, folder),
     )
+
+
+def shown_otherwise(session: Session, model: str) -> list[str]:
+    """What a run of ours was trained with and is now measured without."""
+    record = Path(model).expanduser() / "run.json"
+    try:
+        trained = json.loads(record.read_bytes())["train"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    settings = session.resolved.config.eval
+    return [f"{model} was trained with train.{key}={trained[key]} and is measured with eval.{key}="
+            f"{getattr(settings, key)}: set eval.{key}={trained[key]} to show it the same way"
+            for key in ("prompt_format", "time_text", "frame_pairing")
+            if key in trained and trained[key] != getattr(settings, key)]
 
 
 def show_list(session: Session) -> None:

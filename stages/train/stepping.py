@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from strive.cache.atomic import write_json
-from strive.configs.errors import ItemError, StoppedError
+from strive.configs.errors import StoppedError
 from strive.configs.run_stages import TrainConfig
 from strive.stages.tasks.prompt import PromptFormat
 from strive.stages.train import limits, snapshot
@@ -22,6 +22,7 @@ from strive.stages.train.metrics import Spent, metrics_row, notable_rollouts
 from strive.stages.train.objective.advantages import Advantages, compute, is_informative
 from strive.stages.train.questions.examples import Examples
 from strive.stages.train.questions.order import Mixture, derive_seed
+from strive.stages.train.questions.usable import read_usable
 from strive.stages.train.records import Collected, Prompted, Record, gathered, prompted, record_of
 from strive.stages.train.reward.rewards import RewardSet, Scored
 from strive.stages.train.run_folder import RunFolder
@@ -177,18 +178,9 @@ class Stepper:
         if self.ranks.is_first:
             write_json(self.run.last_item, {"step": self.state.step + 1, "samples": drawn})
         usable = [(before + i, name) for i, name in enumerate(drawn) if name not in self.state.failed]
-        found, reasons = [], {}
-        for i in self.ranks.share(len(usable)):
-            place, name = usable[i]
-            try:
-                found.append((place, self.examples.get(name)))
-            except ItemError as error:
-                reasons[name] = error.what
-            except (RuntimeError, MemoryError) as error:
-                if not memory.is_out_of_memory(error):
-                    raise
-                memory.give_back()
-                reasons[name] = "out of memory while its variants were encoded"
+        own = [usable[i] for i in self.ranks.share(len(usable))]
+        examples, reasons = read_usable(self.examples, [name for _, name in own])
+        found = [(place, examples[name]) for place, name in own if name in examples]
         for name, reason in (pair for part in self.ranks.gather(reasons) for pair in part.items()):
             self._leave_out(name, reason)
         return found

@@ -27,7 +27,7 @@ def test_the_plan_names_the_bytes_that_are_kept_in_the_end(
                for level in (view.features.tokens, *view.features.deepstack)]
     total = disk.size_text(sum(level.nbytes for level in tensors))
     assert before == f"vision    {VIEWS} views, {total} of features kept beside the bundles"
-    assert plan_line(policy.adapter, job.config, bundles, 5, place) == f"{before} ({total} are there)"
+    assert plan_line(policy.adapter, job.config, bundles, 5, place) == f"{before} ({total} of a tower are there)"
     assert "at most" in plan_line(policy.adapter, job.config, bundles[:2], 5, place)
 
 

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from strive.cache.atomic import write_json
 from strive.cache.ledger import append_line, read_jsonl
-from strive.configs.errors import InterruptedRun, ItemError, StoppedError
+from strive.configs.errors import InterruptedRun, StoppedError
 from strive.configs.run_stages import TrainConfig
 from strive.stages.train.engine.ranks import Ranks
 from strive.stages.train.engine.rollout import Example, Generates, Row
 from strive.stages.train.questions.order import derive_seed
+from strive.stages.train.questions.usable import Finds, read_usable
 
 if TYPE_CHECKING:
     from strive.stages.reporter import Reporter
@@ -39,13 +40,6 @@ class RollsOut(Generates, Protocol):
 
     def shrink(self) -> None:
         """Use about half the memory from now on."""
-
-
-class Finds(Protocol):
-    """Where examples come from."""
-
-    def get(self, sample_id: str) -> Example:
-        """The example, `ItemError` when it cannot be used."""
 
 
 def measure(engine: RollsOut, examples: Finds, ids: Collection[str], config: TrainConfig, run_folder: "RunFolder",
@@ -95,32 +89,15 @@ class Asking:
 
     def rows(self, batch: Sequence[str]) -> list[dict[str, Any]]:
         """The ledger's rows of these questions, in their order."""
-        found, reasons = self._read(batch)
+        usable, reasons = read_usable(self.examples, batch)
         rates: dict[str, list[float]] = {}
         variants: dict[str, int] = {}
-        for row in self._rolled_out(found, reasons):
+        for row in self._rolled_out(list(usable.values()), reasons):
             rates.setdefault(row.sample_id, []).append(self.score(row).accuracy)
             variants[row.sample_id] = row.variant_id + 1
         return [{"id": name, "rate": None, "reason": reasons[name]} if name in reasons else
                 {"id": name, "rate": fsum(rates[name]) / len(rates[name]), "rollouts": len(rates[name]),
                  "variants": variants[name]} for name in batch]
-
-    def _read(self, batch: Sequence[str]) -> tuple[list[Example], dict[str, str]]:
-        """The examples, and id -> reason of the questions that cannot be used."""
-        from strive.stages.train.engine import memory
-
-        found, reasons = [], {}
-        for name in batch:
-            try:
-                found.append(self.examples.get(name))
-            except ItemError as error:
-                reasons[name] = error.what
-            except (RuntimeError, MemoryError) as error:
-                if not memory.is_out_of_memory(error):
-                    raise
-                memory.give_back()
-                reasons[name] = "out of memory while its variants were encoded"
-        return found, reasons
 
     def _rolled_out(self, examples: list[Example], reasons: dict[str, str]) -> list[Row]:
         """The rollouts; the largest questions go into `reasons` until the others fit into memory."""

@@ -122,7 +122,7 @@ def plan_line(adapter: Any, config: Config, bundles: Sequence[Artefact], samples
     if why is not None:
         return f"vision    features are not kept: {why}"
     most = "at most " if coming.views else ""
-    known = f" ({disk.size_text(there)} are there)" if there else ""
+    known = f" ({disk.size_text(there)} of a tower are there)" if there else ""
     return (f"vision    {made.views + coming.views} views, {most}{disk.size_text(total)} of features kept beside the "
             f"bundles{known}")
 
