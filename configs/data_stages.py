@@ -43,11 +43,29 @@ class VariantsConfig(StageConfig):
     sampler: str = result("strat_gumbel", "sampler of the non-canonical variants")
     tau: float = result(0.5, "temperature of the Gumbel samplers", gt=0)
     coverage: float = result(0.5, "share of the frames drawn one per equal time bin", ge=0, le=1)
+    its_power: float = result(1.0, "sampler its: exponent of the scores before their cumulative sum", gt=0)
+    aks_depth: int = result(5, "sampler aks: most halvings of the video", ge=0, le=30)
+    aks_threshold: float = result(0.8, "sampler aks: mean of the best frames above the mean of all (scores in 0..1) at "
+                                  "which a stretch is not halved again", ge=0)
     operators: tuple[str, ...] = result(
         ("canonical", "draw", "draw", "salient_crop"),
         "one entry per variant, repeated from the second on if count is larger",
     )
+    contrast: tuple[str, ...] = result(
+        (), "further views, such as shuffle, that are rolled out and scored beside the variants, never trained on")
     crop_area: float = result(0.6, "smallest share of the frame's area that a salient crop keeps", gt=0, le=1)
+    segment_share: float = result(0.5, "segment: share of the frames that lie in the segment", gt=0, le=1)
+    segment_span: float = result(0.25, "segment: its length as a share of the video", gt=0, le=1)
+    drop_share: float = result(0.25, "drop: share of the video's frames, the least important, left out", gt=0, lt=1)
+    frame_factor: float = result(0.5, "frame_count: frames as a multiple of variants.frames", gt=0, le=8)
+    mask_area: float = result(0.3, "mask: largest share of the frame, the least salient part, that is greyed out", gt=0,
+                              lt=1)
+    noise_std: float = result(0.05, "noise: standard deviation as a share of the pixel range", gt=0, le=1)
+    append_share: float = result(0.5, "crop_append: zoomed frames that are added, as a share of variants.frames", gt=0,
+                                 le=1)
+    tiers: tuple[tuple[float, int], ...] = result(
+        ((0.5, 1), (0.25, 2), (0.25, 4)), "tiers: share of the tokens and divisor of the frame's side, for each tier")
+    tier_pixels: int = result(128 * 28 * 28, "tiers: pixels of a frame of divisor 1; as train.max_pixels", ge=1)
     guard: bool = result(True, "veto operators that could change the answer")
     seed: int = result(0, "seed of the draws")
     codec: Literal["jpeg", "png"] = result("jpeg", "encoding of images that an operator made")

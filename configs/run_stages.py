@@ -8,6 +8,8 @@ from strive.configs.fields import StageConfig, free, result
 
 IMAGE_TOKEN_AREA = 28 * 28
 
+Scope = Literal["joint", "per_variant", "hierarchical", "joint_mean_row_std", "row_mean_joint_std"]
+
 
 class TrainConfig(StageConfig):
     """GRPO-family reinforcement learning from bundles."""
@@ -27,8 +29,12 @@ class TrainConfig(StageConfig):
     stop: tuple[str, ...] = result((), "texts that end a completion, kept in it")
     loss: str = result("dapo", "objective: dapo, grpo, dr_grpo, bnpo, gspo, cispo or reinforce (docs/objectives.md)")
     advantage_baseline: Literal["mean", "leave_one_out"] = result("mean", "of the group, or of its others (RLOO)")
-    advantage_scope: Literal["joint", "per_variant"] = result("joint", "what a reward is normalised over")
-    advantage_scale: Literal["group", "none"] = result("group", "divide by the group's std, or not (Dr. GRPO)")
+    advantage_scope: Scope = result("joint", "what a reward is normalised over (docs/advantages.md)")
+    advantage_scale: Literal["group", "batch", "none"] = result(
+        "group", "divide by the std of the group, of the whole batch, or not (Dr. GRPO)")
+    advantage_mix: float = result(0.5, "scope hierarchical: weight of the part within variants", ge=0, le=1)
+    advantage_min_std: float = result(0.0, "the std that is divided by is at least this", ge=0)
+    advantage_clip: float = result(0.0, "advantages are cut to plus or minus this (0: not)", ge=0)
     advantage_eps: float = result(1e-4, "added to the std", ge=0)
     advantage_ddof: int = result(1, "1: sample std, 0: population std", ge=0, le=1)
     zero_std: Literal["keep", "drop", "resample"] = result(
@@ -48,6 +54,16 @@ class TrainConfig(StageConfig):
     max_gap: float = free(1.0, "mean gap of log-probs, rollout to training, in nats, at which the run stops", gt=0)
     rewards: dict[str, float] = result(
         {"accuracy": 0.9, "format": 0.1}, "reward names (or module:function of yours) and their weights")
+    group_rewards: dict[str, float] = result(
+        {}, "rewards that look at a whole group (temporal, length_band, or module:function of yours) and their weights")
+    temporal_margin: float = result(0.8, "group reward temporal: accuracy in order is compared with this share of the "
+                                    "accuracy on the contrast views", ge=0)
+    length_band: tuple[int, int] = result((320, 512), "group reward length_band: fewest and most tokens")
+    contrast_rollouts: int = result(0, "completions per question on the views of variants.contrast, split evenly over "
+                                    "them: generated and scored, never trained on", ge=0)
+    anneal: Literal["none", "linear", "cosine", "sigmoid"] = result(
+        "none", "how the chance that a variant beyond the first is rolled out falls from 1 to 0 over anneal_steps")
+    anneal_steps: int = result(0, "steps until only the first, canonical variant is left (with train.anneal)", ge=0)
     reward_timeout_s: float = free(60.0, "seconds after which a call of your reward counts as failed", gt=0)
     prompt_format: str = result(
         "think_answer", "how the question is put and the answer read (or module:object of yours)")
@@ -95,6 +111,10 @@ class TrainConfig(StageConfig):
             raise ValueError(f"train.min_new_tokens = {self.min_new_tokens} is more than train.max_new_tokens")
         if self.pass_rate is not None and not 0 <= self.pass_rate[0] < self.pass_rate[1] <= 1:
             raise ValueError("train.pass_rate must be two shares, the lower first, such as [0, 1] or [0.1, 0.9]")
+        if not 0 <= self.length_band[0] <= self.length_band[1]:
+            raise ValueError("train.length_band must be two numbers of tokens, the lower first, such as [320, 512]")
+        if self.anneal != "none" and self.anneal_steps < 1:
+            raise ValueError(f"train.anneal = {self.anneal} needs train.anneal_steps of at least 1")
         if 0 < self.clip_dual <= 1:
             raise ValueError("train.clip_dual must be above 1 (usually 3), or 0 for none")
         return self
@@ -104,7 +124,8 @@ class EvalConfig(StageConfig):
     """How a policy is measured."""
 
     frames: int = result(32, "frames shown", ge=1, le=4096)
-    sampler: str = result("uniform", "which frames are shown")
+    sampler: str = result("uniform", "which frames: uniform, importance (as variants.sampler and its settings), or a "
+                          "sampler by name")
     max_pixels: int = result(256 * IMAGE_TOKEN_AREA, "most pixels per frame that the model sees", ge=1)
     min_pixels: int = result(4 * IMAGE_TOKEN_AREA, "fewest pixels per frame that the model sees", ge=1)
     max_new_tokens: int = result(1024, "longest completion, in tokens", ge=1)

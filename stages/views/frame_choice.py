@@ -20,7 +20,7 @@ def apply_draw(view: View, scene: Scene) -> View:
     """T frames by the configured sampler, with the generator of this variant."""
     config = scene.config
     seed = stable_seed(view.seed, "draw")
-    params = SamplerParams(config.tau, config.coverage)
+    params = SamplerParams.of(config)
     indices = sampler(config.sampler)(scene.scores.importance, config.frames, generator(seed), params)
     step = {"operator": "draw", "sampler": config.sampler, "tau": config.tau, "coverage": config.coverage, "seed": seed}
     return replace(view, indices=indices, sampler=config.sampler, operators=(*view.operators, step))

@@ -5,13 +5,28 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from strive.configs.data_stages import VariantsConfig
+
 
 @dataclass(frozen=True)
 class SamplerParams:
-    """`tau` ≥ 0 is the temperature, `coverage` in 0..1 the share of the frames that is drawn one per time bin."""
+    """The settings of the samplers; each reads its own.
+
+    tau ≥ 0: temperature (gumbel, strat_gumbel). coverage in 0..1: share of the frames drawn one per time bin
+    (strat_gumbel). its_power > 0: exponent of the scores (its). aks_depth, aks_threshold: most halvings, and the
+    prominence at which a stretch is not halved again (aks).
+    """
 
     tau: float = 0.5
     coverage: float = 0.5
+    its_power: float = 1.0
+    aks_depth: int = 5
+    aks_threshold: float = 0.8
+
+    @staticmethod
+    def of(config: VariantsConfig) -> "SamplerParams":
+        """The samplers' part of `variants`."""
+        return SamplerParams(config.tau, config.coverage, config.its_power, config.aks_depth, config.aks_threshold)
 
 
 Sampler = Callable[[np.ndarray, int, np.random.Generator, SamplerParams], np.ndarray]
