@@ -2,11 +2,13 @@
 
     /pool/bytes, /pool/offsets, /pool/size   each encoded image once, however many variants show it (see pool.py)
     /variants/<k>/index   int32 [T]          which image of the pool is shown at each position
-    /variants/<k>/times   float64 [T]        true presentation times, seconds from the container's start
+    /variants/<k>/times   float64 [T]        presentation times, seconds from the container's start: each frame's true
+                                             one, except where an operator such as shuffle tells other times
     /variants/<k>/clips   int32 [C + 1]      clip boundaries, rising from 0 to T; all images of a clip have one size
     /variants/<k>         attrs: operators (JSON list: what was applied, with every parameter; then what was vetoed,
                           with "vetoed": the reason), sampler, seed, crop (int32 [4]: x0, y0, x1, y1 in pixels of the
-                          video; only where there is one; the operator's own "box" is in pixels of the stored frame)
+                          video; only where there is one; the operator's own "box" is in pixels of the stored frame),
+                          contrast (1 in the last ones, which are rolled out for comparison and never trained on)
     /score/importance     float32 [N]        z-scored over the video
     /score/raw            float32 [N]
     /score/times          float64 [N]

@@ -8,6 +8,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,7 @@ class Variant:
     seed: int
     crop: tuple[int, int, int, int] | None  # x0, y0, x1, y1 in pixels of the video
     vetoes: list[dict[str, Any]]
+    contrast: bool  # rolled out for comparison, never trained on
     pool: Pool = field(repr=False, compare=False)
 
     def clips(self) -> list[np.ndarray]:
@@ -88,6 +90,11 @@ class Bundle:
     def n_variants(self) -> int:
         return len(self.variants)
 
+    @property
+    def n_trained(self) -> int:
+        """Variants that are trained on: the first ones; contrast views follow."""
+        return sum(not variant.contrast for variant in self.variants)
+
     def variant(self, k: int) -> Variant:
         """Variant k, 0-based; IndexError beyond `n_variants`."""
         return self.variants[k]
@@ -112,12 +119,15 @@ def read_bundle(file: h5py.File, pool: Pool) -> Bundle:
     score, variants = hdf5.group_at(file, "score"), hdf5.group_at(file, "variants")
     if len(variants) > MAX_VARIANTS or set(variants) != {str(k) for k in range(len(variants))}:
         raise damaged("variants", "not numbered from 0")
+    made = tuple(read_variant(hdf5.group_at(variants, str(k)), pool) for k in range(len(variants)))
+    if any(before.contrast and not after.contrast for before, after in pairwise(made)):
+        raise damaged("variants", "a contrast view before one that is trained on")
     times = hdf5.read(score, "times", "float64", (None,))
     return Bundle(
         Sample.from_json(row), hdf5.text(file, "key"), hdf5.read(score, "importance", "float32", times.shape),
         hdf5.read(score, "raw", "float32", times.shape), times, from_text("scorer", hdf5.text(score, "scorer"), dict),
         from_text("text", hdf5.text(score, "text"), dict),
-        tuple(read_variant(hdf5.group_at(variants, str(k)), pool) for k in range(len(variants))),
+        made,
     )
 
 
@@ -133,5 +143,6 @@ def read_variant(group: h5py.Group, pool: Pool) -> Variant:
         hdf5.read(group, "times", "float64", index.shape), index, bounds,
         [entry for entry in entries if "vetoed" not in entry], hdf5.text(group, "sampler"), int(group.attrs["seed"]),
         None if crop is None else tuple(int(edge) for edge in np.asarray(crop).reshape(4)),  # type: ignore[arg-type]
-        [{**entry, "reason": entry["vetoed"]} for entry in entries if "vetoed" in entry], pool,
+        [{**entry, "reason": entry["vetoed"]} for entry in entries if "vetoed" in entry],
+        "contrast" in group.attrs, pool,
     )

@@ -48,14 +48,16 @@ def write_bundle(
 
 
 def write_variant(group: h5py.Group, view: View, index: np.ndarray, frames: FrameSet) -> None:
-    """One variant: its images' places in the pool, their times, and how it was made."""
+    """One variant: its images' places in the pool, the times told of them, and how it was made."""
     hdf5.add(group, "index", np.asarray(index, np.int32))
-    hdf5.add(group, "times", np.asarray(frames.times[view.indices], np.float64))
+    hdf5.add(group, "times", np.asarray(frames.times[view.timed], np.float64))
     hdf5.add(group, "clips", np.array(view.bounds(), np.int32))
     refused = [{**{k: v for k, v in veto.items() if k != "reason"}, "vetoed": veto["reason"]} for veto in view.vetoes]
     hdf5.set_text(group, "operators", to_text([*map(dict, view.operators), *refused]))
     hdf5.set_text(group, "sampler", view.sampler)
     group.attrs.create("seed", np.int64(view.seed))
+    if view.contrast:
+        group.attrs.create("contrast", np.int32(1))
     if view.crop is not None:
         group.attrs.create("crop", np.array(in_source_pixels(view.crop, frames), np.int32))
 

@@ -18,17 +18,20 @@ NO_FRAMES = np.empty(0, np.int64)
 
 
 def build_views(question: Question, scores: Scores, frame_sizes: np.ndarray, config: VariantsConfig) -> list[View]:
-    """`config.count` views of N frames whose stored sizes are `frame_sizes` int32 [N, 2] (H, W).
+    """`count` views of N frames whose stored sizes are `frame_sizes` int32 [N, 2] (H, W), then the contrast ones.
 
     A view shows min(T, N) frames: frames are never repeated to fill up. Seeds come from (config.seed, sample id,
-    variant), so views depend neither on each other nor on the order of samples.
+    variant), so views depend neither on each other nor on the order of samples. The guard looks after the views that
+    are trained on; a contrast view is meant to change the answer.
     """
     found = guard.evidence(question) if config.guard else {}
+    entries = [entry_of(config, variant) for variant in range(config.count)]
     views = []
-    for variant in range(config.count):
+    for variant, entry in enumerate([*entries, *config.contrast]):
         scene = Scene(question, scores, np.asarray(frame_sizes), config, variant)
-        view = View(NO_FRAMES, seed=stable_seed(config.seed, "variants", question.id, variant))
-        views.append(build_one(view, chain(entry_of(config, variant)), scene, found))
+        contrast = variant >= config.count
+        view = View(NO_FRAMES, seed=stable_seed(config.seed, "variants", question.id, variant), contrast=contrast)
+        views.append(build_one(view, chain(entry), scene, {} if contrast else found))
     return views
 
 

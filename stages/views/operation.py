@@ -42,7 +42,8 @@ class Operator:
 
     `unsafe_topics` are the topics of `guard.py` whose answers it could change. An operator that changes pixels has
     `render(image uint8 [H, W, 3], its own entry in View.operators, pool index) -> uint8 [h, w, 3]`; an entry with
-    `"frames": [start, stop]` touches only those positions of the view.
+    `"frames": [start, stop]` touches only those positions of the view. `contrast_only`: made to change what the video
+    says, for `variants.contrast`.
     """
 
     name: str
@@ -50,3 +51,4 @@ class Operator:
     apply: Apply
     unsafe_topics: frozenset[str] = frozenset()
     render: Render | None = None
+    contrast_only: bool = False

@@ -22,7 +22,9 @@ class View:
 
     Each entry of `operators` is `{"operator": name, …}` with every parameter, enough to do the same again. An entry
     of `vetoes` is `{"operator", "reason"}`, with `"topic"` when the guard took the operator away. `clip_bounds`
-    (rising, from 0 to T) splits the view into clips of one image size each; None is one clip.
+    (rising, from 0 to T) splits the view into clips of one image size each; None is one clip. `told`: the frames whose
+    times are told, where an operator shows frames at other times than their own; None: each frame's own. `contrast`:
+    rolled out for comparison only, never trained on.
     """
 
     indices: np.ndarray  # [T] int64 into the pool, T ≥ 1
@@ -32,7 +34,14 @@ class View:
     seed: int = 0
     vetoes: tuple[Mapping[str, Any], ...] = ()
     clip_bounds: tuple[int, ...] | None = None
+    told: np.ndarray | None = None  # [T] int64 into the pool
+    contrast: bool = False
 
     def bounds(self) -> tuple[int, ...]:
         """The clip boundaries, spelled out."""
         return self.clip_bounds or (0, len(self.indices))
+
+    @property
+    def timed(self) -> np.ndarray:
+        """The frames whose presentation times stand at each position, int64 [T]."""
+        return self.indices if self.told is None else self.told
