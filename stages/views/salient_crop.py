@@ -8,14 +8,25 @@ from typing import Any
 import numpy as np
 
 from strive.stages.views.operation import Inapplicable, Operator, Scene
+from strive.stages.views.pixel_order import CUTS, MOVES, placed
 from strive.stages.views.view import Box, View
 
 
 def apply_salient_crop(view: View, scene: Scene) -> View:
     """Crop around the tile whose saliency, averaged over the chosen frames, is highest; motion stays intact.
 
-    The box keeps at least `crop_area` of the frame and lies inside it. The stored crop keeps its pixels; the policy's
-    resizing brings it back to the size of a frame, which is the zoom.
+    The stored crop keeps its pixels; the policy's resizing brings it back to the size of a frame, which is the zoom.
+    """
+    if any(step["operator"] in CUTS for step in view.operators):
+        raise Inapplicable("the view is cropped already")
+    box, entry = cropped(view, scene)
+    return replace(view, crop=box, operators=placed(view, {**entry, "operator": "salient_crop"}, MOVES))
+
+
+def cropped(view: View, scene: Scene) -> tuple[Box, dict[str, Any]]:
+    """The crop box of a view, and what an entry says of it.
+
+    The box keeps at least `crop_area` of the frame and lies inside it. `Inapplicable` when there is none.
     """
     sizes = scene.frame_sizes[view.indices]
     if not scene.scores.tile_saliency.shape[1]:
@@ -27,9 +38,7 @@ def apply_salient_crop(view: View, scene: Scene) -> View:
     box = box_around(scene.scores.tile_boxes[tile], height, width, scene.config.crop_area)
     if box == (0, 0, width, height):
         raise Inapplicable("the box is the whole frame")
-    step = {"operator": "salient_crop", "box": list(box), "frame_size": [height, width], "tile": tile,
-            "crop_area": scene.config.crop_area}
-    return replace(view, crop=box, operators=(*view.operators, step))
+    return box, {"box": list(box), "frame_size": [height, width], "tile": tile, "crop_area": scene.config.crop_area}
 
 
 def best_tile(saliency: np.ndarray, boxes: np.ndarray) -> int:
