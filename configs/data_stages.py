@@ -71,3 +71,8 @@ class VariantsConfig(StageConfig):
     codec: Literal["jpeg", "png"] = result("jpeg", "encoding of images that an operator made")
     jpeg_quality: int = result(95, "JPEG quality (4:4:4 chroma)", ge=1, le=100)
     max_bundle_mib: int = free(2048, "a larger bundle is a failed item", ge=1)
+
+    @property
+    def views(self) -> int:
+        """Views in a bundle: the variants and the contrast views."""
+        return self.count + len(self.contrast)

@@ -60,7 +60,7 @@ def assemble(job: TrainJob, run: RunFolder, bundles: Mapping[str, Artefact], pol
 def left_out(job: TrainJob, bundles: Mapping[str, Artefact], policy: "Policy", prompt: PromptFormat) -> dict[str, str]:
     """Sample id -> reason for prompts that are too long, said in the plan; what is left must fill a step."""
     limit = job.config.train.max_prompt_tokens
-    within = cannot_be_too_long(policy, job.config.variants.frames, limit)
+    within = cannot_be_too_long(policy, job.config.variants, limit)
     skipped = {} if within else too_long(policy, bundles, prompt, limit)
     if skipped:
         job.reporter.plan([f"train: {len(skipped)} of {len(bundles)} samples are left out (prompts longer than "

@@ -33,6 +33,7 @@ def metrics_row(step: int, found: Collected, advantages: Advantages, update: "Up
     records, prompts = found.records, found.prompts
     finite = np.array([r.reward for r in records if math.isfinite(r.reward)])
     tokens = sum(r.tokens for r in records)
+    contrast = [value for one in prompts for value in one.contrast]
     charged = sum(r.kl for r in records) / max(tokens, 1)
     row = {
         "step": step,
@@ -55,6 +56,8 @@ def metrics_row(step: int, found: Collected, advantages: Advantages, update: "Up
         "rows_updated": update.rows,
         "groups": len(prompts),
         "rollouts": len(records),
+        "rollouts_generated": len(records) + len(contrast),
+        **({"accuracy_contrast": mean(contrast)} if contrast else {}),
         "completion_len_mean": tokens / len(records),
         "completion_tokens": tokens,
         "truncated_rate": mean([float(not r.finished) for r in records]),

@@ -22,11 +22,13 @@ def plan_lines(job: TrainJob, usable: int) -> list[str]:
     variants = job.config.variants.count
     weights = f"LoRA of rank {config.lora_rank}" if config.lora_rank else "all weights"
     vision = "vision frozen" if config.freeze_vision or config.lora_rank else "vision trained"
+    beside = (f" + {config.contrast_rollouts} on contrast views" if config.contrast_rollouts else "") + (
+        f", annealed to the first variant over {config.anneal_steps} steps" if config.anneal != "none" else "")
     epochs = f"; {config.steps * config.prompts_per_step / usable:.1f} epochs" if usable else ""
     return [
         f"train     {config.steps - begin:>6} steps{f' from step {begin}' if begin else ''}  model {job.model}",
         f"          each {config.prompts_per_step} of {usable} questions x {variants} variants x "
-        f"{config.rollouts // variants} rollouts, at most {config.max_new_tokens} new tokens{epochs}",
+        f"{config.rollouts // variants} rollouts{beside}, at most {config.max_new_tokens} new tokens{epochs}",
         f"          {config.advantage_scope} advantages, {config.loss} loss, learning rate {config.learning_rate:g}, "
         f"{weights}, {vision}; a checkpoint every {config.checkpoint_every} steps",
         *estimate_lines(job.config, job.model),

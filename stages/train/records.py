@@ -38,12 +38,16 @@ class Record:
 
 @dataclass(frozen=True)
 class Prompted:
-    """A question's prompts: tokens of all its views, and how many of them are visual."""
+    """A question's prompts: tokens of all the views that were rolled out, and how many of them are visual.
+
+    contrast: the accuracy of each rollout on a contrast view.
+    """
 
     place: int
     sample_id: str
     tokens: int
     visual_tokens: int
+    contrast: list[float] = field(default_factory=list)
 
 
 @dataclass
@@ -75,10 +79,15 @@ def cut_mass(done: "Completion") -> float:
     return float((1 - done.log_kept.exp()).mean()) if done.log_kept is not None and len(done.ids) else 0.0
 
 
-def prompted(place: int, example: Example) -> Prompted:
-    """Of a question that is rolled out."""
-    return Prompted(place, example.sample.id, sum(map(len, example.views)),
-                    sum(view.inputs.visual_tokens for view in example.views))
+def prompted(place: int, example: Example, rows: Sequence[Row], contrast: Sequence[Row],
+             contrast_scored: Sequence[Scored]) -> Prompted:
+    """Of a question that is rolled out; `rows` and `contrast` may hold those of others."""
+    own = [(row, scored) for row, scored in zip(contrast, contrast_scored, strict=True)
+           if row.sample_id == example.sample.id]
+    seen = {id(row.view): row.view for row in (*rows, *(row for row, _ in own)) if row.sample_id == example.sample.id}
+    views = list(seen.values())
+    return Prompted(place, example.sample.id, sum(map(len, views)), sum(view.inputs.visual_tokens for view in views),
+                    [scored.accuracy for _, scored in own])
 
 
 def gathered(records: Sequence[Record], prompts: Sequence[Prompted], ranks: Ranks) -> Collected:

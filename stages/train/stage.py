@@ -17,7 +17,7 @@ from strive.configs.errors import MissingError, UsageError
 from strive.stages.tasks.plugins import plugin_identity
 from strive.stages.tasks.prompt import format_named
 from strive.stages.train import threads
-from strive.stages.train.engine.rollout import per_variant
+from strive.stages.train.engine.split import per_variant
 from strive.stages.train.job import BUNDLE_FILE, TrainJob, TrainOutcome
 from strive.stages.train.objective.names import check_loss
 from strive.stages.train.questions.sources import describe_sources
@@ -70,6 +70,7 @@ def check_settings(job: TrainJob) -> None:
     format_named(train_config.prompt_format)
     check_trackers(train_config.trackers)
     check_processes(job)
+    check_contrast(job)
     variants = job.config.variants.count
     each = per_variant(train_config.rollouts, variants, "variants.count")
     if each < 2 and train_config.advantage_scope == "per_variant":
@@ -82,6 +83,17 @@ def check_settings(job: TrainJob) -> None:
     if train_config.lora_rank > 0 and find_spec("peft") is None:
         raise MissingError(f"train.lora_rank = {train_config.lora_rank} needs peft, which is not installed", "peft",
                            "Run: pip install strive[lora]")
+
+
+def check_contrast(job: TrainJob) -> None:
+    """`UsageError` when rollouts on contrast views and the views do not go together."""
+    views, rollouts = len(job.config.variants.contrast), job.config.train.contrast_rollouts
+    if rollouts and not views:
+        raise UsageError(f"train.contrast_rollouts = {rollouts} without a contrast view", "variants.contrast",
+                         "Set variants.contrast=[shuffle] or train.contrast_rollouts=0.")
+    if rollouts % max(views, 1):
+        raise UsageError(f"train.contrast_rollouts = {rollouts} over {views} contrast views", "a multiple of the views",
+                         f"Set train.contrast_rollouts={views * max(1, rollouts // views)}.")
 
 
 def check_processes(job: TrainJob) -> None:

@@ -17,7 +17,8 @@ from strive.stages.train import limits, snapshot
 from strive.stages.train.engine import memory
 from strive.stages.train.engine.interface import Engine, Update
 from strive.stages.train.engine.ranks import Ranks
-from strive.stages.train.engine.rollout import Example, Row, collect
+from strive.stages.train.engine.rollout import Example, Row, collect, collect_contrast
+from strive.stages.train.engine.split import annealed
 from strive.stages.train.metrics import Spent, metrics_row, notable_rollouts
 from strive.stages.train.objective.advantages import Advantages, compute, is_informative
 from strive.stages.train.questions.examples import Examples
@@ -26,6 +27,7 @@ from strive.stages.train.questions.usable import read_usable
 from strive.stages.train.records import Collected, Prompted, Record, gathered, prompted, record_of
 from strive.stages.train.reward.rewards import RewardSet, Scored
 from strive.stages.train.run_folder import RunFolder
+from strive.stages.train.scoring import score_rows
 
 if TYPE_CHECKING:
     from strive.stages.reporter import Reporter
@@ -144,20 +146,29 @@ class Stepper:
         before = done.batches * self.config.prompts_per_step
         examples = self._draw_usable(before)
         seed = derive_seed(self.config.seed, "train", "rollout", self.state.step, *([done.batches] * (before > 0)))
-        place_of = {example.sample.id: place for place, example in examples}
-        rows = [replace(row, place=place_of[row.sample_id])
-                for row in collect(self.engine, [one for _, one in examples], self.config.rollouts, seed)]
-        replies = [self.prompt.parse(row.completion.text, truncated=not row.completion.finished) for row in rows]
-        scored = self.rewards.score_batch([row.example.sample for row in rows], replies)
+        rows, contrast = self._generate(examples, seed)
+        scored = score_rows(rows, self.prompt, self.rewards)
+        beside = score_rows(contrast, self.prompt, self.rewards)
         for text in self.rewards.take_warnings():
             self.reporter.warn(f"step {self.state.step + 1}: {text}")
         in_reward = self.config.kl_beta > 0 and self.config.kl_in == "reward"
         charges = self.engine.reference_kl(rows) if in_reward else [0.0] * len(rows)
         done.records += [record_of(row, one, kl, self.config.kl_beta)
                          for row, one, kl in zip(rows, scored, charges, strict=True)]
-        done.prompts += [prompted(place, example) for place, example in examples]
+        done.prompts += [prompted(place, example, rows, contrast, beside) for place, example in examples]
         done.rows, done.scored = done.rows + rows, done.scored + scored
         done.batches += 1
+
+    def _generate(self, examples: Sequence[tuple[int, Example]], seed: int) -> tuple[list[Row], list[Row]]:
+        """The rows to train on, and those on contrast views."""
+        config, shown = self.config, [example for _, example in examples]
+        place_of = {example.sample.id: place for place, example in examples}
+        shares = None if config.anneal == "none" else [
+            annealed(config.rollouts, len(one.views), config, self.state.step, one.sample.id) for one in shown]
+        rows = collect(self.engine, shown, config.rollouts, seed, shares)
+        beside = config.contrast_rollouts
+        contrast = collect_contrast(self.engine, shown, beside, seed) if beside else []
+        return [replace(row, place=place_of[row.sample_id]) for row in rows], contrast
 
     def _draw_usable(self, before: int) -> list[tuple[int, Example]]:
         """The next batch that has a usable question; `StoppedError` when as many as there are questions have none."""

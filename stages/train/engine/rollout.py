@@ -1,11 +1,13 @@
 """A step's rollouts as rows: each names its question, its variant and its generation, and keeps the view it saw."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from strive.configs.errors import UsageError
+import torch
+
 from strive.stages.tasks.sample import Sample
+from strive.stages.train.engine.split import per_variant
 from strive.stages.train.questions.order import derive_seed
 
 if TYPE_CHECKING:
@@ -32,10 +34,11 @@ class Shown:
 
 @dataclass(frozen=True)
 class Example:
-    """A question with what is shown of its video; view k shows variant k."""
+    """A question with what is shown of its video; view k shows variant k, `contrast` what is never trained on."""
 
     sample: Sample
     views: tuple[Shown, ...]
+    contrast: tuple[Shown, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,27 +77,37 @@ class Generates(Protocol):
         """n completions for each view, in the order of the views; one seed a view."""
 
 
-def per_variant(rollouts: int, variants: int, who: str) -> int:
-    """Generations per variant; `UsageError` when the question's rollouts cannot be split evenly over its variants."""
-    if rollouts % variants:
-        raise UsageError(f"train.rollouts = {rollouts} over the {variants} variants of {who}",
-                         "a multiple of the variants",
-                         f"Set train.rollouts={variants * max(1, rollouts // variants)} or change variants.count.")
-    return rollouts // variants
-
-
-def collect(engine: Generates, examples: Sequence[Example], rollouts: int, seed: int) -> list[Row]:
+def collect(engine: Generates, examples: Sequence[Example], rollouts: int, seed: int,
+            shares: Sequence[Sequence[int]] | None = None) -> list[Row]:
     """`rollouts` rows for each example, ordered by example, variant and generation.
 
-    Questions with equally many generations per variant are rolled out together. What a view draws depends on `seed`,
-    its question's id and its number, never on what else is in the batch.
+    shares: how many generations each variant of each example gets; None: evenly. Views with equally many are rolled out
+    together. What a view draws depends on `seed`, its question's id and its number, never on what else is in the batch.
     """
-    wanted = [per_variant(rollouts, len(e.views), f"sample {e.sample.id}") for e in examples]
+    if shares is None:
+        shares = [[per_variant(rollouts, len(e.views), f"sample {e.sample.id}")] * len(e.views) for e in examples]
+    return roll_out(engine, examples, [example.views for example in examples], shares, seed)
+
+
+@torch.no_grad()
+def collect_contrast(engine: Generates, examples: Sequence[Example], rollouts: int, seed: int) -> list[Row]:
+    """`rollouts` rows on the contrast views of each example that has any; what they leave is not kept for an update.
+
+    A row's `variant_id` is the number of its contrast view.
+    """
+    having = [replace(example, views=example.contrast) for example in examples if example.contrast]
+    shares = [[per_variant(rollouts, len(e.views), f"sample {e.sample.id}, contrast")] * len(e.views) for e in having]
+    return roll_out(engine, having, [one.views for one in having], shares, derive_seed(seed, "contrast"))
+
+
+def roll_out(engine: Generates, examples: Sequence[Example], views: Sequence[Sequence[Shown]],
+             shares: Sequence[Sequence[int]], seed: int) -> list[Row]:
+    """Rows of `shares[i][k]` completions of `views[i][k]`; no share, no row."""
     replies: dict[tuple[int, int], list[Completion]] = {}
-    for n in sorted(set(wanted)):
-        places = [(i, k) for i, e in enumerate(examples) if wanted[i] == n for k in range(len(e.views))]
+    for n in sorted({count for share in shares for count in share if count}):
+        places = [(i, k) for i, share in enumerate(shares) for k, count in enumerate(share) if count == n]
         seeds = [derive_seed(seed, examples[i].sample.id, k) for i, k in places]
-        made = engine.rollout([examples[i].views[k] for i, k in places], n, seeds)
+        made = engine.rollout([views[i][k] for i, k in places], n, seeds)
         replies.update(zip(places, made, strict=True))
     return [Row(examples[i], k, g, completion)
             for i, k in sorted(replies) for g, completion in enumerate(replies[i, k])]

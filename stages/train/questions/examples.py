@@ -98,7 +98,8 @@ class Examples:
 
 def shown(bundle: Bundle, views: Sequence["ViewInputs"], features: Sequence["VisionFeatures | None"]) -> Example:
     """The example of a bundle's variants."""
-    return Example(bundle.sample, tuple(map(Shown, views, features, (v.times for v in bundle.variants))))
+    made = tuple(map(Shown, views, features, (v.times for v in bundle.variants)))
+    return Example(bundle.sample, made[: bundle.n_trained], made[bundle.n_trained :])
 
 
 def held(features: "VisionFeatures | None") -> "VisionFeatures | None":
@@ -111,7 +112,7 @@ def held(features: "VisionFeatures | None") -> "VisionFeatures | None":
 def size_bytes(example: Example) -> int:
     """Bytes of an example's tensors."""
     tensors: list[Tensor | None] = []
-    for view in example.views:
+    for view in (*example.views, *example.contrast):
         inputs = view.inputs
         tensors += [inputs.input_ids, inputs.position_ids, inputs.mm_token_type_ids, inputs.pixel_values]
         if view.features is not None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from strive.cache.store import Artefact
+from strive.configs.data_stages import VariantsConfig
 from strive.stages.bundle import hdf5
 from strive.stages.bundle.reader import Bundle, Variant
 from strive.stages.tasks.prompt import PromptFormat
@@ -23,8 +24,14 @@ TEXT_TOKENS = 2048
 """Room for a question; a longer one is found when it is encoded."""
 
 
-def cannot_be_too_long(policy: "Policy", frames: int, limit: int) -> bool:
-    """True when twice the frames of a variant at the largest size, with room for text, stay within `limit`."""
+def cannot_be_too_long(policy: "Policy", variants: VariantsConfig, limit: int) -> bool:
+    """True when twice the frames of a variant at the largest size, with room for text, stay within `limit`.
+
+    Never said of resolution tiers: how large their frames are depends on the stored ones.
+    """
+    if any("tiers" in entry for entry in (*variants.operators, *variants.contrast)):
+        return False
+    frames = round(variants.frames * max(1.0, variants.frame_factor))
     return 2 * frames * (policy.adapter.frame_tokens + TOKENS_PER_FRAME) + TEXT_TOKENS <= limit
 
 

@@ -65,7 +65,7 @@ def _of_bundle(adapter: Any, bundle: Artefact) -> tuple[int, int]:
 
 def bound(adapter: Any, config: Config, samples: int) -> Need:
     """The most that bundles which are not made yet can need."""
-    views, frames = samples * config.variants.count, config.variants.frames
+    views, frames = samples * config.variants.views, config.variants.frames
     steps = -(-frames // adapter.per_patch) if config.train.frame_pairing == "video" else frames
     return Need(views, views * steps * adapter.frame_tokens * token_bytes(adapter.config, config.train))
 
@@ -114,7 +114,7 @@ def plan_line(adapter: Any, config: Config, bundles: Sequence[Artefact], samples
     if why is not None:
         return f"vision    features are not kept: {why}"
     if adapter is None:
-        return f"vision    {samples * config.variants.count} views, features kept beside the bundles"
+        return f"vision    {samples * config.variants.views} views, features kept beside the bundles"
     made, coming = needed(adapter, bundles, config.train), bound(adapter, config, samples - len(bundles))
     total = made.size_bytes + coming.size_bytes
     there = min(total, kept_bytes(root, bundles))
