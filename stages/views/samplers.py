@@ -5,8 +5,10 @@ exactly min(k, N) sorted unique int64 indices.
 """
 
 from strive.configs.errors import UsageError
+from strive.stages.views.aks import aks
 from strive.stages.views.binmax import binmax
 from strive.stages.views.gumbel import gumbel, strat_gumbel
+from strive.stages.views.its import its
 from strive.stages.views.selection import Sampler, SamplerParams
 from strive.stages.views.topk import topk
 from strive.stages.views.uniform import uniform, uniform_indices
@@ -15,11 +17,16 @@ SAMPLERS: dict[str, Sampler] = {
     "uniform": uniform,
     "topk": topk,
     "binmax": binmax,
+    "its": its,
+    "aks": aks,
     "gumbel": gumbel,
     "strat_gumbel": strat_gumbel,
 }
 
-__all__ = ["SAMPLERS", "Sampler", "SamplerParams", "sampler", "uniform_indices"]
+RANDOM = frozenset({"gumbel", "strat_gumbel"})
+"""The samplers whose draws differ from variant to variant; the others give every variant the same frames."""
+
+__all__ = ["RANDOM", "SAMPLERS", "Sampler", "SamplerParams", "sampler", "uniform_indices"]
 
 
 def sampler(name: str) -> Sampler:
