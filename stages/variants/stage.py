@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
+from weakref import WeakSet
 
 from strive.cache.artefact import Artefact
 from strive.cache.digest import digest_json
 from strive.cache.key import make_key
 from strive.configs.schema import Config
 from strive.stages.plan import Item, Job, Product
+from strive.stages.reporter import Reporter
 from strive.stages.tasks.sample import Sample
 
 
@@ -18,9 +20,12 @@ class VariantsStage:
     """Items are the samples; the key is of the settings, the sample, and the content of its frames and scores."""
 
     name = "variants"
-    version = 2
+    version = 3
     upstream = ("extract", "score")
     parallel = True
+
+    def __init__(self) -> None:
+        self.told: WeakSet[Reporter] = WeakSet()  # whoever has heard this process's warning: plans are made repeatedly
 
     def settings(self, config: Config) -> dict[str, Any]:
         return config.variants.result_keys()
@@ -29,8 +34,20 @@ class VariantsStage:
         from strive.stages.views.operators import check_names
 
         check_names(job.config.variants)
+        self.warn_of_contrast(job)
         settings = self.settings(job.config)
         return [self.item(job, sample, settings) for sample in job.samples]
+
+    def warn_of_contrast(self, job: Job) -> None:
+        """Say, once, that views which are trained on are made by operators that change what a video says."""
+        from strive.stages.views.operators import contrast_only
+
+        names = contrast_only(job.config.variants)
+        if names and job.reporter not in self.told:
+            self.told.add(job.reporter)
+            looked_after = "only the guard's keywords" if job.config.variants.guard else "nothing"
+            job.reporter.warn(f"variants.operators trains on {', '.join(names)}, made to change what a video says: "
+                              f"{looked_after} keeps wrong answers out; variants.contrast compares without training")
 
     def item(self, job: Job, sample: Sample, settings: dict[str, Any]) -> Item:
         """One sample's item; blocked when its video or its question failed."""
@@ -72,7 +89,8 @@ class VariantsMaker:
         data = write_bundle(sample, frames, scores, views, self.config, item.key or "")
         self.vetoed += [str(veto["operator"]) for view in views for veto in view.vetoes]
         meta = {
-            "variants": len(views), "frames": [len(view.indices) for view in views], "pool": len(frames),
+            "variants": len(views), "contrast": sum(view.contrast for view in views),
+            "frames": [len(view.indices) for view in views], "pool": len(frames),
             "vetoes": [{"variant": k, **veto} for k, view in enumerate(views) for veto in view.vetoes],
         }
         return Product({FILE: data}, meta, warnings(len(frames), self.config.frames))

@@ -20,7 +20,7 @@ def evidence(question: Question) -> dict[str, str]:
     """The topics of a question, each with the words that told it; the question and all its options are read alike.
 
     Left and right, and options that are nothing but a place (up, bottom), mean a direction in any case, and a position
-    unless the question speaks of motion.
+    unless the question speaks of motion; with motion, "where" asks for a direction.
     """
     options = [option.strip(" .").lower() for option in question.options or ()]
     text = "\n".join([question.text.lower(), *options])
@@ -28,9 +28,10 @@ def evidence(question: Question) -> dict[str, str]:
     found = {topic: hit for topic, hit in hits.items() if hit}
     place = next((option for option in sorted(options) if option in PLACES), None)
     side, where = first_hit(SIDES, text) or place, first_hit(WHERE, text)
-    if side:
-        found.setdefault("direction", side)
-    if (side or where) and not first_hit(MOTION, question.text.lower()):
+    moving = first_hit(MOTION, question.text.lower())
+    if side or (where and moving):
+        found.setdefault("direction", side or f"{where} … {moving}")
+    if (side or where) and not moving:
         found.setdefault("position", side or where or "")
     if question.question_type in BY_TYPE:
         found.setdefault(BY_TYPE[question.question_type], f"question type {question.question_type}")

@@ -4,7 +4,13 @@ import re
 
 COLOURS = (
     "red", "orange", "yellow", "green", "blue", "purple", "violet", "pink", "brown", "black", "white", "gr[ae]y",
-    "cyan", "magenta", "beige", "gold(?:en)?", "silver",
+    "cyan", "magenta", "beige", "gold(?:en)?", "silver", "maroon", "turquoise", "teal", "navy", "tan",
+    "blonde?", "hues?",
+)
+MOTION = (
+    "mov(?:e|es|ed|ing)", "go(?:es|ing)?", "head(?:s|ed|ing)", "fl(?:y|ies|ying)", "turn(?:s|ed|ing)?", r"travel\w*",
+    "run(?:s|ning)?", r"walk\w*", "driv(?:e|es|ing)", r"rotat\w+", r"spin\w*", "slid(?:e|es|ing)", r"roll\w*",
+    r"swing\w*", "direction", "which way",
 )
 KEYWORDS: dict[str, tuple[str, ...]] = {
     "position": (
@@ -17,10 +23,12 @@ KEYWORDS: dict[str, tuple[str, ...]] = {
         r"(?<!reason )(?<!idea )(?<!meaning )behind(?! the scenes)", "position", "coordinates?", "bounding box",
     ),
     "direction": (
-        "directions?", "which way", "(?:counter-?|anti-?)?clockwise", "towards?", "(?:left|right|up|down)wards?",
+        "directions?", "which way", "(?:counter-?|anti-?)?clockwise", "towards?",
+        "(?:left|right|up|down|for|back)wards?", "north|south|east|west", "fac(?:es|ing)", r"approach\w*", "away from",
     ),
     "counting": ("how many", "number of", "counts?", "counting"),
-    "repetition": ("how many times", "how often", "number of (?:times|repetitions)", "repetitions?", "repeatedly"),
+    "repetition": ("how many times", "how often", "number of (?:times|repetitions)", "repetitions?", "repeatedly",
+                   "once", "twice", r"(?:\d+|two|three|four|five|six|several|many) times"),
     "distance": (
         "how (?:far|close|big|large|tall|wide|high|near)", "distances?", "(?:near|clos|farth|furth)est",
         "closer", "nearer", "farther", "further", "(?:centi|milli)?met(?:er|re)s?", r"(?:\d+|in|many|square) feet",
@@ -32,15 +40,47 @@ KEYWORDS: dict[str, tuple[str, ...]] = {
     ),
     "text": (
         "reads?", "reading", "texts?", "signs?", "written", "words?", "letters?", "captions?", "subtitles?", "titles?",
-        "logos?", "labels?", "plate number", "numbers? (?:on|shown|written)", "clock", "map",
+        "logos?", "labels?", "plate number", "numbers? (?:on|shown|written)", "clock", "map", "watch", "brands?",
+        "spell(?:s|ed|ing)?", r"scoreboards?", "jersey", r"print\w*", "what time",
     ),
     "colour": ("colou?r(?:s|ed)?", *COLOURS),
     "order": (
         "first", "second", "third", "last", "final(?:ly)?", "before", "after", "then", "order", "sequence", "earlier",
-        "later", "next", r"begin\w*", r"start\w*", "end(?:s|ed|ing)?",
+        "later", "next", r"begin\w*", r"start\w*", "end(?:s|ed|ing)?", "fourth", "fifth", "previous(?:ly)?", "steps?",
+        r"chronolog\w*", "while", "until", "when", "at the same time", "simultaneous(?:ly)?", "subsequent(?:ly)?",
+        "follow(?:s|ed|ing)", "opening", "eventually",
+    ),
+    "whole": (
+        "first", "last", "final(?:ly)?", r"begin\w*", "at the (?:start|end)", "throughout", "in total", "total",
+        "overall", "altogether", "(?:whole|entire|full|complete) (?:video|clip|film|movie|scene|recording)", "mainly",
+        "mostly", "most", "main", "always", "never", "ever", "only", "all the time", r"summar\w+",
+        "(?:video|clip|film|movie) (?:about|show)",
     ),
     "speed": (
         "(?:fast|slow|quick|rapid)(?:er|est|ly)?", "speeds?", "how long", "duration", "seconds?", r"accelerat\w+",
+        r"decelerat\w+", "minutes?", "hours?", "frame rate", "slow[ -]motion", "velocity",
+    ),
+    "motion": (
+        *MOTION, r"motions?", r"actions?", r"gestures?", r"danc\w+", r"jump\w*", r"climb\w*", "doing",
+        "happen(?:s|ed|ing)?",
+    ),
+    "change": (
+        r"open\w*", r"clos(?:e|es|ed|ing)", r"enter\w*", r"leav(?:e|es|ing)", r"exit\w*", r"pick\w*", r"put\w*",
+        r"plac(?:es|ing)", r"tak(?:e|es|ing)", r"giv(?:e|es|ing)", r"push\w*", r"pull\w*", r"fill\w*", r"empt\w+",
+        r"pour\w*", r"increas\w+", r"decreas\w+", r"grow\w*", r"shrink\w*", r"chang\w+", r"becom\w+", r"disappear\w*",
+        r"vanish\w*", r"switch\w*", r"add(?:s|ed|ing)?", r"remov\w+", r"assembl\w+", r"break\w*", r"tear\w*",
+        r"cut\w*", r"fold\w*", r"unfold\w*", r"sit\w*", r"stand\w*", r"lift\w*", r"lower(?:s|ed|ing)",
+        r"rais(?:e|es|ed|ing)", r"throw\w*", r"catch\w*", r"load\w*", r"unload\w*", r"tie[sd]?", r"wrap\w*",
+        r"unwrap\w*", r"zoom\w*", r"approach\w*", r"melt\w*", r"freez\w*",
+    ),
+    "cause": (
+        "why", "because", r"caus\w+", r"results?(?: in|ed)?", "lead(?:s|ing)? to", "reasons?", "purpose",
+        r"predict\w*", "if", "how do(?:es)?",
+    ),
+    "gravity": (
+        r"gravit\w+", r"fall\w*", "fell", r"drop\w*", "upside", r"bounc\w+", r"sink\w*", r"float\w*", r"physic\w*",
+        r"balanc\w+", r"tilt\w*", r"lean\w*", "(?:rise|rises|rising)", r"ascend\w*", r"descend\w*", r"pour\w*",
+        r"hang\w*", r"thrown?",
     ),
 }
 SIDES = (
@@ -51,11 +91,6 @@ PLACES = frozenset({
     "left", "right", "up", "down", "top", "bottom", "center", "centre", "middle", "forward", "backward",
 })
 WHERE = ("where",)
-MOTION = (
-    "mov(?:e|es|ed|ing)", "go(?:es|ing)?", "head(?:s|ed|ing)", "fl(?:y|ies|ying)", "turn(?:s|ed|ing)?", r"travel\w*",
-    "run(?:s|ning)?", r"walk\w*", "driv(?:e|es|ing)", r"rotat\w+", r"spin\w*", "slid(?:e|es|ing)", r"roll\w*",
-    r"swing\w*", "direction", "which way",
-)
 
 
 def first_hit(words: tuple[str, ...], text: str) -> str | None:

@@ -1,47 +1,82 @@
 """The operators by name. To add one: a file with an `Operator`, and a line here.
 
-An entry of `variants.operators` is a chain joined by "+", such as `draw+salient_crop`: one temporal operator first,
-spatial ones after it. A chain that starts with a spatial operator begins with a draw.
+An entry of `variants.operators` or `variants.contrast` is a chain joined by "+", such as `draw+shuffle+salient_crop`:
+one operator that chooses frames, then `frame_count`, then those that reorder frames, then spatial ones. A chain that
+starts with a spatial operator begins with a draw, or with the canonical view where that operator is for contrast only.
 """
 
 import difflib
+from dataclasses import replace
 
 import numpy as np
 
 from strive.configs.data_stages import VariantsConfig
 from strive.configs.errors import UsageError
+from strive.stages.views.crop_append import CROP_APPEND
+from strive.stages.views.drop import DROP
+from strive.stages.views.flip import FLIP
 from strive.stages.views.frame_choice import CANONICAL, DRAW, PHASE
+from strive.stages.views.frame_count import FRAME_COUNT
+from strive.stages.views.grayscale import GRAYSCALE
+from strive.stages.views.mask import MASK
+from strive.stages.views.noise import NOISE
 from strive.stages.views.operation import Operator
+from strive.stages.views.reverse import REVERSE
 from strive.stages.views.salient_crop import SALIENT_CROP
 from strive.stages.views.samplers import sampler
+from strive.stages.views.segment import SEGMENT
+from strive.stages.views.shuffle import SHUFFLE
+from strive.stages.views.tiers import TIERS
 from strive.stages.views.view import View
 
 OPERATORS: dict[str, Operator] = {
     "canonical": CANONICAL,
     "draw": DRAW,
     "phase": PHASE,
+    "segment": SEGMENT,
+    "drop": DROP,
+    "tiers": TIERS,
+    "frame_count": FRAME_COUNT,
+    "shuffle": SHUFFLE,
+    "reverse": REVERSE,
     "salient_crop": SALIENT_CROP,
+    "crop_append": CROP_APPEND,
+    "mask": MASK,
+    "noise": NOISE,
+    "grayscale": GRAYSCALE,
+    "flip": FLIP,
 }
+LATER = {"frame_count": 1, "shuffle": 2, "reverse": 2}  # temporal, also after one that chose frames
 
 
-def chain(entry: str) -> list[Operator]:
-    """The operators of one entry, a temporal one first; `UsageError` for an unknown name or a wrong order."""
-    parts = [named(part.strip()) for part in entry.split("+")]
-    if not parts[0].temporal:
-        parts.insert(0, DRAW)
-    if any(part.temporal for part in parts[1:]):
-        raise UsageError(f"variants.operators: {entry!r} chooses frames twice", "one temporal operator, first",
+def chain(entry: str, key: str = "variants.operators") -> list[Operator]:
+    """The operators of one entry of the config key, one that chooses frames first; the others are not `temporal` here.
+
+    Raises `UsageError` for an unknown name or a wrong order.
+    """
+    parts = [named(part.strip(), key) for part in entry.split("+")]
+    places = [place(part) for part in parts]
+    if places != sorted(places) or places.count(0) > 1:
+        raise UsageError(f"{key}: {entry!r} has its operators in an order that cannot be carried out",
+                         "one that chooses frames, then frame_count, then shuffle or reverse, then spatial ones",
                          "Write for instance draw+salient_crop.")
-    return parts
+    if not parts[0].temporal:
+        parts.insert(0, CANONICAL if parts[0].contrast_only else DRAW)
+    return [parts[0], *(replace(part, temporal=False) for part in parts[1:])]
 
 
-def named(name: str) -> Operator:
+def place(operator: Operator) -> int:
+    """Where an operator stands in a chain: 0 chooses frames, then those that work on chosen ones, 3 spatial."""
+    return LATER.get(operator.name, 0) if operator.temporal else 3
+
+
+def named(name: str, key: str) -> Operator:
     """The operator of that name, or `UsageError` with the nearest name."""
     if name in OPERATORS:
         return OPERATORS[name]
     near = difflib.get_close_matches(name, OPERATORS, 1)
-    raise UsageError(f"variants.operators: unknown operator {name!r}", f"one of {', '.join(sorted(OPERATORS))}",
-                     f"Did you mean {near[0]}?" if near else "Set variants.operators to some of these.")
+    raise UsageError(f"{key}: unknown operator {name!r}", f"one of {', '.join(sorted(OPERATORS))}",
+                     f"Did you mean {near[0]}?" if near else f"Set {key} to some of these.")
 
 
 def entry_of(config: VariantsConfig, variant: int) -> str:
@@ -59,6 +94,15 @@ def check_names(config: VariantsConfig) -> None:
         raise UsageError("variants.operators is empty", "one entry per variant", "Set it, say to canonical,draw.")
     for entry in config.operators:
         chain(entry)
+    for entry in config.contrast:
+        chain(entry, "variants.contrast")
+
+
+def contrast_only(config: VariantsConfig) -> list[str]:
+    """Operators of views that are trained on although they are meant for contrast, in order of first use."""
+    entries = [entry_of(config, variant) for variant in range(config.count)]
+    names = [operator.name for entry in entries for operator in chain(entry) if operator.contrast_only]
+    return list(dict.fromkeys(names))
 
 
 def changes_pixels(view: View, position: int) -> list[dict]:
