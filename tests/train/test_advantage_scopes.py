@@ -80,7 +80,7 @@ def test_every_scope_is_its_formula_on_unequal_groups_with_missing_rewards(
     scope: str, scale: str, others: dict[str, float]
 ) -> None:
     config = settings(scope, scale, **others)
-    for seed in range(4):
+    for seed in range(2):
         rewards, ids, variants = ragged(seed)
         want = [by_hand(i, rewards, ids, variants, config) for i in range(len(rewards))]
         np.testing.assert_allclose(compute(rewards, ids, variants, config).values, want, atol=1e-9)

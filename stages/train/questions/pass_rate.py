@@ -7,21 +7,19 @@ does (arXiv 2507.07966: each question is rolled out, all-right and all-wrong one
 a run, with draws of their own; a measurement that was stopped goes on where it was.
 """
 
-import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from math import fsum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from strive.cache.atomic import write_json
-from strive.cache.ledger import append_line, read_jsonl
-from strive.configs.errors import InterruptedRun, StoppedError
+from strive.cache.ledger import read_jsonl
+from strive.configs.errors import StoppedError
 from strive.configs.run_stages import TrainConfig
 from strive.stages.train.engine.ranks import Ranks
 from strive.stages.train.engine.rollout import Example, Generates, Row
+from strive.stages.train.questions.asking import Asking, RollsOut, Survey, in_batches
 from strive.stages.train.questions.order import derive_seed
-from strive.stages.train.questions.usable import Finds, read_usable
+from strive.stages.train.questions.usable import Finds
 
 if TYPE_CHECKING:
     from strive.stages.reporter import Reporter
@@ -35,13 +33,6 @@ Rates = dict[str, dict[str, Any]]
 """The ledger's rows by question id."""
 
 
-class RollsOut(Generates, Protocol):
-    """The part of an engine that is needed here."""
-
-    def shrink(self) -> None:
-        """Use about half the memory from now on."""
-
-
 def measure(engine: RollsOut, examples: Finds, ids: Collection[str], config: TrainConfig, run_folder: "RunFolder",
             score: "Callable[[Row], Scored]", reporter: "Reporter", stop: "Stop",
             ranks: Ranks | None = None) -> dict[str, float]:
@@ -52,75 +43,28 @@ def measure(engine: RollsOut, examples: Finds, ids: Collection[str], config: Tra
     why). With several processes each takes its share of a batch and the first one writes. Raises `InterruptedRun`
     between batches when it is time to stop.
     """
-    ranks, ledger, names = ranks or Ranks(), run_folder.root / FILE, sorted(ids)
-    known: Rates = ranks.gather(read_rates(ledger))[0]
-    asking = Asking(engine, examples, config, score, reporter)
-    for start in range(0, len(names), config.prompts_per_step):
-        batch = names[start : start + config.prompts_per_step]
-        if all(name in known for name in batch):
-            continue
-        check_stop(stop, ranks, run_folder, f"pass rates of {len(known)} of {len(names)} questions are kept")
-        if ranks.is_first:
-            write_json(run_folder.last_item, {"step": 0, "samples": batch})
-        # A batch cut short by a kill is rolled out whole again: its completions then have the same neighbours.
-        made = ranks.gather(asking.rows([batch[place] for place in ranks.share(len(batch))]))
-        fresh = {row["id"]: row for part in made for row in part if row["id"] not in known}
-        for name in batch:
-            if name in fresh and ranks.is_first:
-                append_line(ledger, json.dumps(fresh[name], ensure_ascii=False, allow_nan=False))
-        known |= fresh
-        failed = len(known) - len(measured(known))
-        reporter.progress("pass rate", len(known) - failed, len(names), failed)
-    run_folder.last_item.unlink(missing_ok=True)
-    ranks.barrier()  # from here on every process may read the whole ledger
-    return measured({name: known[name] for name in names})
+    asking = Asking("pass rate", engine, examples, reporter)
+
+    def answer(names: Sequence[str]) -> list[dict[str, Any]]:
+        rows, reasons = asking.rows(names, lambda usable: roll_out(engine, usable, config))
+        return rated(names, rows, reasons, score)
+
+    survey = Survey("pass rate", ("pass rates", "questions"), run_folder.root / FILE, run_folder, reporter, stop,
+                    ranks or Ranks())
+    return measured(survey.ask(in_batches(sorted(ids), config.prompts_per_step), answer, lambda row: str(row["id"])))
 
 
-@dataclass
-class Asking:
-    """Rolls batches of questions out and scores them; `shrunk` once memory was short."""
-
-    engine: RollsOut
-    examples: Finds
-    config: TrainConfig
-    score: "Callable[[Row], Scored]"
-    reporter: "Reporter"
-    shrunk: bool = False
-
-    def rows(self, batch: Sequence[str]) -> list[dict[str, Any]]:
-        """The ledger's rows of these questions, in their order."""
-        usable, reasons = read_usable(self.examples, batch)
-        rates: dict[str, list[float]] = {}
-        variants: dict[str, int] = {}
-        for row in self._rolled_out(list(usable.values()), reasons):
-            rates.setdefault(row.sample_id, []).append(self.score(row).accuracy)
-            variants[row.sample_id] = row.variant_id + 1
-        return [{"id": name, "rate": None, "reason": reasons[name]} if name in reasons else
-                {"id": name, "rate": fsum(rates[name]) / len(rates[name]), "rollouts": len(rates[name]),
-                 "variants": variants[name]} for name in batch]
-
-    def _rolled_out(self, examples: list[Example], reasons: dict[str, str]) -> list[Row]:
-        """The rollouts; the largest questions go into `reasons` until the others fit into memory."""
-        import torch
-
-        from strive.stages.train.engine import memory
-
-        while examples:
-            try:
-                with torch.no_grad(), torch.random.fork_rng():
-                    return roll_out(self.engine, examples, self.config)
-            except (RuntimeError, MemoryError) as error:
-                if not memory.is_out_of_memory(error):
-                    raise
-            memory.give_back()
-            if self.shrunk:
-                name, reasons[name] = memory.largest(examples)
-                examples = [one for one in examples if one.sample.id != name]
-            else:
-                self.engine.shrink()
-                self.shrunk = True
-                self.reporter.warn("pass rate: out of memory; from now on half the tokens a forward")
-        return []
+def rated(names: Sequence[str], rows: Sequence[Row], reasons: Mapping[str, str],
+          score: "Callable[[Row], Scored]") -> list[dict[str, Any]]:
+    """The ledger's rows of these questions, in their order."""
+    hits: dict[str, list[float]] = {}
+    variants: dict[str, int] = {}
+    for row in rows:
+        hits.setdefault(row.sample_id, []).append(score(row).accuracy)
+        variants[row.sample_id] = row.variant_id + 1
+    return [{"id": name, "rate": None, "reason": reasons[name]} if name in reasons else
+            {"id": name, "rate": fsum(hits[name]) / len(hits[name]), "rollouts": len(hits[name]),
+             "variants": variants[name]} for name in names]
 
 
 def roll_out(engine: Generates, examples: Sequence[Example], config: TrainConfig) -> list[Row]:
@@ -138,15 +82,6 @@ def roll_out(engine: Generates, examples: Sequence[Example], config: TrainConfig
         views = [examples[i].views[k] for i, k in places]
         made.update(zip(places, engine.rollout(views, rollouts // variants, seeds), strict=True))
     return [Row(examples[i], k, g, completion) for i, k in sorted(made) for g, completion in enumerate(made[i, k])]
-
-
-def check_stop(stop: "Stop", ranks: Ranks, run_folder: "RunFolder", kept: str) -> None:
-    """Raise `InterruptedRun` in every process when one of them is asked to stop."""
-    code = int(ranks.max(stop.code or 0))
-    if code:
-        run_folder.last_item.unlink(missing_ok=True)
-        stop.check(kept)
-        raise InterruptedRun(f"another process was asked to stop; {kept}", code)
 
 
 def read_rates(ledger: Path) -> Rates:
