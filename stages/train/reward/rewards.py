@@ -11,7 +11,8 @@ from strive.stages.tasks.grade import grade
 from strive.stages.tasks.plugins import is_plugin
 from strive.stages.tasks.prompt import Reply
 from strive.stages.tasks.sample import Sample
-from strive.stages.train.reward.own_reward import SETTING, OwnReward, number
+from strive.stages.train.reward.own_call import number
+from strive.stages.train.reward.own_reward import SETTING, OwnReward
 
 Reward = Callable[[Sample, Reply], float]
 
