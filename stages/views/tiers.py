@@ -22,7 +22,10 @@ from strive.stages.views.topk import topk
 from strive.stages.views.view import View
 
 GRAIN = 28
-"""Side of a visual token in pixels (Qwen2-VL, Qwen2.5-VL): sizes are multiples of it, so that no resizing moves them."""
+"""Side of a visual token in pixels (Qwen2-VL, Qwen2.5-VL): tiers have multiples of it, which no resizing changes."""
+LEAST = 4 * GRAIN**2
+"""Pixels below which a policy enlarges a frame again: `train.min_pixels` at its default, or a quarter of tier_pixels
+where that is less, as in the demo."""
 RANDOM = ("gumbel", "strat_gumbel")
 
 
@@ -74,13 +77,15 @@ def tiers_of(config: VariantsConfig, height: int, width: int, grain: int = GRAIN
     """The tiers for frames of this size, largest first; tiers that come out at one size are one.
 
     A frame of divisor 1 has the tokens that a policy with `max_pixels` = tier_pixels gives it; a frame of divisor d
-    the grid nearest to 1 / d² of them with sides rounded up or down, and at least one token.
+    the grid nearest to 1 / d² of them with sides rounded up or down, and no fewer than `LEAST` pixels.
     """
+    least = min(LEAST, config.tier_pixels // 4)
     rows, columns = token_grid(height, width, config.tier_pixels, grain)
     shares: dict[tuple[int, int], float] = {}
     for share, divisor in sorted(config.tiers, key=lambda tier: tier[1]):
-        grid = reduced(rows, columns, divisor)
+        grid = raised(*reduced(rows, columns, divisor), least / grain**2)
         shares[grid] = shares.get(grid, 0.0) + share
+    rows, columns = raised(rows, columns, least / grain**2)
     return [Tier(grid, grid[0] * grid[1] / (rows * columns), share) for grid, share in shares.items()]
 
 
@@ -91,6 +96,12 @@ def token_grid(height: int, width: int, max_pixels: int, grain: int) -> tuple[in
         beta = math.sqrt(height * width / max_pixels)
         rows, columns = (max(1, math.floor(side / beta / grain)) for side in (height, width))
     return rows, columns
+
+
+def raised(rows: int, columns: int, least: float) -> tuple[int, int]:
+    """The grid that those families make of one with fewer than `least` tokens; others as they are."""
+    beta = math.sqrt(least / (rows * columns))
+    return (rows, columns) if beta <= 1 else (math.ceil(rows * beta - 1e-9), math.ceil(columns * beta - 1e-9))
 
 
 def reduced(rows: int, columns: int, divisor: int) -> tuple[int, int]:
