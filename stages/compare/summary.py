@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -50,7 +51,7 @@ def arm_figures(comparison: Comparison, runs: Runs, arm: Arm) -> dict[str, Any]:
     base = base_accuracy(comparison, "uniform")
     arms = {one.name: one for one in comparison.arms}
     figures: dict[str, Callable[[RunResult], float | None]] = {
-        name: lambda run, metric=metric: measured.mean_of(run, metric) for name, metric in measured.METRICS.items()
+        name: partial(measured.mean_of, metric=metric) for name, metric in measured.METRICS.items()
     }
     figures["area"] = lambda run: measured.area_of(run, arms[run.arm], base)
     figures["agreement"] = measured.agreement
@@ -60,10 +61,7 @@ def arm_figures(comparison: Comparison, runs: Runs, arm: Arm) -> dict[str, Any]:
 
 def view_figures(comparison: Comparison, runs: Runs, arm: Arm, view: str) -> dict[str, Any]:
     """On one view: accuracy, what training added, the difference to the baseline, and the same for each family."""
-    def of(run: RunResult) -> float | None:
-        return measured.accuracy(run, view)
-
-    found = figure(comparison, runs, arm.name, of)
+    found = figure(comparison, runs, arm.name, partial(measured.accuracy, view=view))
     difference = found.pop("difference", None)
     base, values = base_accuracy(comparison, view), found["values"]
     gain = [None if value is None or base is None else value - base for value in values]
@@ -174,8 +172,7 @@ def other_pairs(comparison: Comparison, runs: Runs) -> dict[str, list[dict[str, 
     names = [arm.name for arm in comparison.arms if arm.name != comparison.baseline]
     found: dict[str, list[dict[str, Any]]] = {}
     for view in views(comparison):
-        values = {name: by_seed(comparison, runs, name, lambda run, view=view: measured.accuracy(run, view))
-                  for name in names}
+        values = {name: by_seed(comparison, runs, name, partial(measured.accuracy, view=view)) for name in names}
         found[view] = [{"arm": b, "other": a, **against(values[b], values[a])} for a, b in combinations(names, 2)]
     return found
 

@@ -66,9 +66,12 @@ def run_legend(runs: Sequence[RunFolder]) -> list[Markup]:
     return [swatch(Line(run.name, (), (), number % 8)) for number, run in enumerate(runs)] if len(runs) > 1 else []
 
 
-def environment() -> Environment:
-    """Autoescape everywhere; a name that the page does not know is an error, not an empty space."""
-    made = Environment(loader=FunctionLoader(source), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+def environment(load: Callable[[str], str] | None = None) -> Environment:
+    """Autoescape everywhere; a name that the page does not know is an error, not an empty space.
+
+    `load`: the text of a template by its name; this folder's when it is None.
+    """
+    made = Environment(loader=FunctionLoader(load or source), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
                        lstrip_blocks=True)
     filters: dict[str, Callable[..., Any]] = {"percent": percent, "plain": clean, "signed": signed}
     made.filters.update(filters)
