@@ -1,0 +1,88 @@
+"""Reads what the runs of a comparison left, as the plain values that the figures are made of."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from strive.cache.ledger import read_jsonl
+from strive.stages.compare.layout import Layout
+from strive.stages.compare.material import Material
+from strive.stages.compare.plan import Plan
+from strive.stages.compare.results import Comparison, RunResult
+from strive.stages.compare.tasks import Task
+from strive.stages.tasks.dataset import read_dataset
+
+
+def gather(plan: Plan, material: Material, layout: Layout, tasks: Sequence[Task],
+           failed: Mapping[str, str]) -> Comparison:
+    """All finished runs; what has failed is named with its reason."""
+    runs, seconds = [], {}
+    for task in tasks:
+        took = task.seconds()
+        if took is None:
+            continue
+        seconds[task.name] = took
+        if task.spec.kind == "train":
+            runs.append(run_result(task, took))
+    lost = [{"arm": task.spec.arm if task.spec.kind != "base" else task.name,
+             "seed": task.spec.seed if task.spec.kind == "train" else -1, "reason": failed[task.name]}
+            for task in tasks if task.name in failed]
+    return Comparison(
+        arms=[entry.arm for entry in plan.entries], seeds=plan.seeds, baseline=plan.baseline, budget=plan.budget,
+        runs=runs, base=read_evals(layout.base), base_scores=read_scores(layout.base),
+        families=families(material), groups=read_groups(tasks), failed=lost, timing={"runs": seconds},
+    )
+
+
+def run_result(task: Task, seconds: float) -> RunResult:
+    """One finished run."""
+    spec, folder = task.spec, Path(task.spec.folder)
+    return RunResult(spec.arm, spec.seed, read_jsonl(folder / "metrics.jsonl"), read_evals(folder / "eval"),
+                     read_scores(folder / "eval"), read_json(folder / "eval" / "agreement" / "agreement.json"), seconds)
+
+
+def read_evals(folder: Path) -> dict[str, dict[str, Any]]:
+    """View -> results.json of the complete evaluations in a folder."""
+    found = {path.parent.name: read_json(path) for path in sorted(folder.glob("*/results.json"))}
+    return {view: results for view, results in found.items() if results and results.get("complete")}
+
+
+def read_scores(folder: Path) -> dict[str, dict[str, float]]:
+    """View -> question id -> score; questions without a score have none."""
+    return {path.parent.name: {row["id"]: float(row["score"]) for row in read_jsonl(path) if row["score"] is not None}
+            for path in sorted(folder.glob("*/predictions.jsonl"))}
+
+
+def families(material: Material) -> dict[str, str]:
+    """The family of each held-out question, "" where the data names none."""
+    return {sample.id: str(sample.meta.get("family") or "") for sample in read_dataset(material.evaluation)}
+
+
+def read_groups(tasks: Sequence[Task]) -> dict[str, dict[str, list[int]]]:
+    """Arm -> question -> for each round 1 when all rewards of the group are equal, else 0."""
+    found: dict[str, dict[str, list[int]]] = {}
+    for task in tasks:
+        if task.spec.kind != "groups" or task.seconds() is None:
+            continue
+        rows = [row for row in read_jsonl(Path(task.spec.folder) / "groups.jsonl") if row["round"] < task.spec.rounds]
+        mine: dict[str, list[int]] = {}
+        for row in sorted(rows, key=lambda row: (row["id"], row["round"])):
+            mine.setdefault(row["id"], []).append(int(is_flat(row["rewards"])))
+        found[task.spec.arm] = mine
+    return found
+
+
+def is_flat(rewards: Sequence[Sequence[float | None]]) -> bool:
+    """Whether all rewards of a group are equal; those that could not be had do not count."""
+    values = [value for variant in rewards for value in variant if value is not None and math.isfinite(value)]
+    return not values or max(values) - min(values) <= 1e-9
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """A JSON object, None when it is not there."""
+    try:
+        return dict(json.loads(path.read_bytes()))
+    except FileNotFoundError:
+        return None
