@@ -154,26 +154,16 @@ def with_evaluation(session: Session, job: "TrainJob", questions: "BenchData | N
     """The job with what measures its policy, the videos decoded now; as it is without `--eval-data`."""
     if questions is None:
         return job
-    from strive.cache.digest import digest_json
     from strive.cli.session import default_workers
-    from strive.stages.eval.stage import evaluator, footage_of
-    from strive.stages.plan import Job
+    from strive.stages import registry
+    from strive.stages.plan import Job, VideoRef
 
-    config = session.resolved.config
-    extraction = Job(config, session.store, reporter=session.out, workers=session.options.workers or default_workers())
-    footage = footage_of(questions, extraction)
-    measure = evaluator(questions.samples, footage, config)
-
-    def evaluate(policy: Any, step: int) -> dict[str, Any]:
-        adapter, sizes = policy.adapter, (policy.adapter.max_pixels, policy.adapter.min_pixels)
-        adapter.max_pixels, adapter.min_pixels = config.eval.max_pixels, config.eval.min_pixels
-        try:
-            return measure(policy, step)
-        finally:
-            adapter.max_pixels, adapter.min_pixels = sizes
-
-    shown = [[{**vars(sample), "meta": dict(sample.meta)}, footage.digest(sample)] for sample in questions.samples]
-    return replace(job, evaluate=evaluate, eval_digest=digest_json([config.eval.result_keys(), shown]))
+    paths = {sample.video: questions.video_path(sample) for sample in questions.samples}
+    asked = Job(session.resolved.config, session.store, samples=questions.samples,
+                videos=[VideoRef(name, path) for name, path in paths.items()], reporter=session.out,
+                workers=session.options.workers or default_workers())
+    found = registry.run("in_training")(asked)
+    return replace(job, evaluate=found.evaluate, eval_digest=found.digest)
 
 
 def carry_out(job: "TrainJob") -> "TrainOutcome":

@@ -14,7 +14,10 @@ STAGES = {
 }
 RUNS = {
     "train": "strive.stages.train.stage:train",
+    "probe": "strive.stages.train.probe:probe",
     "eval": "strive.stages.eval.stage:run_eval",
+    "in_training": "strive.stages.eval.in_training:measurement",
+    "agreement": "strive.stages.eval.agreement_run:run_agreement",
 }
 UNITS = {"extract": "videos", "embed": "videos", "score": "questions", "variants": "samples"}
 COMMANDS = ("extract", "score", "variants", "train", "eval")
@@ -34,7 +37,7 @@ def chain(name: str) -> list[str]:
     return [*order, name]
 
 
-def run(name: str) -> Callable[[Any], Any]:
-    """The function that carries out one training or evaluation job."""
+def run(name: str) -> Callable[..., Any]:
+    """The function that carries out one job of the stages that use a policy."""
     module, _, attribute = RUNS[name].partition(":")
-    return cast(Callable[[Any], Any], getattr(import_module(module), attribute))
+    return cast(Callable[..., Any], getattr(import_module(module), attribute))

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from strive.cache.store import Artefact, Store
+from strive.cache.store import Store
+from strive.configs.data_stages import VariantsConfig
 from strive.configs.errors import ItemError, UsageError
 from strive.configs.run_stages import EvalConfig
 from strive.configs.schema import Config
-from strive.stages.eval.shown import SAMPLERS, known_sampler
-from strive.stages.frames.frameset import read_frames
+from strive.stages.eval.choosing import frame_choice
+from strive.stages.eval.footage import Footage, footage
 from strive.stages.plan import Job, VideoRef
 from strive.stages.reporter import Reporter
-from strive.stages.runner import run_chain
 from strive.stages.tasks.prompt import format_named
 from strive.stages.tasks.sample import QUESTION_TYPES, Sample
 from strive.stages.tasks.verifiers import verifier_of
@@ -48,7 +48,7 @@ def ask(
 
     Raises `ItemError` when the video gives no frames, `UsageError` for an unknown type or sampler, or a control.
     """
-    check_settings(config.eval)
+    check_settings(config.eval, config.variants)
     sample = question_of(video, question, options, kind)
     job = Job(
         config,
@@ -58,16 +58,16 @@ def ask(
         reporter=reporter,
         workers=workers,
     )
-    run_chain("extract", job)
-    made = job.results["extract"].get(sample.video, "no frames")
-    if not isinstance(made, Artefact):
-        raise ItemError(f"{video}: {made}", "a video that decodes", "Try another file, or see `strive doctor`.")
-    return answer_from(sample, made, model, config)
+    there = footage(job)
+    if sample.id in there.reasons:
+        raise ItemError(f"{video}: {there.reasons[sample.id]}", "a video that decodes",
+                        "Try another file, or see `strive doctor`.")
+    return answer_from(sample, there, model, config)
 
 
-def check_settings(settings: EvalConfig) -> None:
+def check_settings(settings: EvalConfig, variants: VariantsConfig | None = None) -> None:
     """`UsageError` for what cannot be done, before any work."""
-    known_sampler(settings.sampler)
+    frame_choice(settings, variants)
     if settings.control != "none":
         raise UsageError(
             f"ask: eval.control is {settings.control}", "none: an answer to the question", "See strive eval --control."
@@ -88,14 +88,14 @@ def question_of(video: Path, question: str, options: Sequence[str], kind: str) -
     )
 
 
-def answer_from(sample: Sample, made: Artefact, model: str, config: Config) -> Answer:
+def answer_from(sample: Sample, there: Footage, model: str, config: Config) -> Answer:
     """Show the frames to the policy and read its reply."""
     from strive.stages.vlm.interface import Sampling
     from strive.stages.vlm.load import load_policy
 
     settings = config.eval
-    frames = read_frames(made)
-    indices = SAMPLERS[settings.sampler](len(frames), settings.frames)
+    frames = there.frames_of(sample)
+    indices = frame_choice(settings, config.variants).indices(sample.blind(), len(frames), there.scores_of)
     form = format_named(settings.prompt_format, "eval.prompt_format")
     policy = load_policy(
         model,

@@ -3,19 +3,22 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from strive.stages.eval.shown import Shown
+from strive.stages.eval.gallery import Seen
 from strive.stages.tasks.sample import Sample
 from strive.stages.vlm.interface import ViewInputs
 
 
 @dataclass
 class Entry:
-    """One sample's place in a batch. `view` is None when its answer is already there; `tokens`: its prompt's length."""
+    """One sample's place in a batch. `view` (no pixels) is None when its answer is already there.
+
+    `tokens`: its prompt's length. `seen`: the frames, None for a prompt without any.
+    """
 
     sample: Sample
     tokens: int
     view: ViewInputs | None = None
-    shown: Shown | None = None
+    seen: Seen | None = None
 
 
 def by_budget(entries: Iterable[Entry], budget: int) -> Iterator[list[Entry]]:

@@ -1,6 +1,6 @@
 """Asks a policy every question and grades what it says; an answer is durable before it counts."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,8 @@ from strive.cache.digest import digest_json
 from strive.configs.errors import ItemError
 from strive.configs.run_stages import EvalConfig
 from strive.stages.eval.batches import Entry, by_budget
+from strive.stages.eval.choosing import FrameChoice, ScoresOf
+from strive.stages.eval.gallery import Gallery, Seen
 from strive.stages.eval.metrics import summarise
 from strive.stages.eval.run_folder import EvalFolder
 from strive.stages.eval.shown import FramesOf, Screen
@@ -45,13 +47,19 @@ def evaluate(
     fields: Sequence[str] = (),
     reporter: Reporter | None = None,
     stop: StopFlag | None = None,
+    choice: FrameChoice | None = None,
+    scores_of: ScoresOf | None = None,
+    gallery: Gallery | None = None,
+    unscored: Collection[str] = (),
 ) -> Evaluation:
     """Ask what has no answer yet in `out` and summarise everything.
 
     `frames_of` raises `ItemError` when a video's frames can't be had; `unavailable` names such samples beforehand (id →
     reason). They are reported apart, never asked without frames (the control text_only needs none). `keys`: identity
     of each sample's answer (`recipe.sample_key`), needed with `out`; without `out` nothing is written. Greedy answers
-    do not depend on where a run was interrupted.
+    do not depend on where a run was interrupted. `choice`: which frames, by `scores_of` where it goes by scores;
+    uniform ones without it. `gallery`: what stays in memory for the next call with these samples. `unscored`: those of
+    `unavailable` whose video has frames, but no scores.
     """
     told, keys = reporter or Silent(), keys or {}
     done = Evaluation(rows=out.answered(keys) if out else {})
@@ -59,7 +67,8 @@ def evaluate(
     askable = [sample for sample in samples if sample.id not in barred]
     done.failed = [{"id": sample.id, "reason": barred[sample.id]} for sample in samples if sample.id in barred]
     done.rows = {sample.id: done.rows[sample.id] for sample in askable if sample.id in done.rows}
-    asker = Asker(policy, askable, frames_of, config, done, keys)
+    screen = Screen(askable, frames_of, config, choice, scores_of)
+    asker = Asker(policy, askable, screen, config, done, keys, gallery or Gallery())
     for batch in by_budget(asker.entries(), config.batch_tokens):
         for row in asker.answer(batch):
             if out:
@@ -69,7 +78,8 @@ def evaluate(
             told.progress("eval", len(done.rows), len(samples), len(done.failed), row["id"])
         if stop:
             stop.check()
-    done.results = summarise(samples, done.rows, done.failed, fields, done.too_large)
+    without_scores = len(barred.keys() & set(unscored))
+    done.results = summarise(samples, done.rows, done.failed, fields, done.too_large, without_scores)
     return done
 
 
@@ -80,13 +90,15 @@ class Asker:
         self,
         policy: Policy,
         samples: Sequence[Sample],
-        frames_of: FramesOf,
+        screen: Screen,
         config: EvalConfig,
         done: Evaluation,
         keys: Mapping[str, str],
+        gallery: Gallery,
     ) -> None:
         self.policy, self.samples, self.config, self.done, self.keys = policy, samples, config, done, keys
-        self.screen = Screen(samples, frames_of, config)
+        self.screen, self.gallery = screen, gallery
+        self.gallery.open(policy)
         self.format = format_named(config.prompt_format, "eval.prompt_format")
         self.sampling = Sampling(config.max_new_tokens, config.temperature)
 
@@ -103,10 +115,13 @@ class Asker:
 
     def encoded(self, sample: Sample) -> Entry:
         """The sample's prompt as the model reads it."""
-        shown = self.screen.show(sample)
         text = self.format.render(sample.blind())
-        view = self.policy.encode_view(shown.clips, shown.times, text) if shown.clips else self.policy.encode_text(text)
-        return Entry(sample, len(view), view, shown)
+        if self.config.control == "text_only":
+            view = self.policy.encode_text(text)
+            return Entry(sample, len(view), view)
+        place = self.screen.place(sample)
+        seen, view = self.gallery.see(self.policy, place, sample.id, text, lambda: self.screen.show(sample))
+        return Entry(sample, len(view), view, seen)
 
     def answer(self, batch: list[Entry]) -> list[dict[str, Any]]:
         """Rows for the samples of a batch that had none; the others are generated again, to keep the batch the same."""
@@ -141,9 +156,8 @@ class Asker:
 
     def features(self, batch: list[Entry]) -> list[VisionFeatures | None]:
         """What the vision tower makes of each entry's frames; questions about one video share it."""
-        first = {id(entry.shown): entry.view for entry in reversed(batch) if entry.view is not None}
-        found = dict(zip(first, self.policy.encode_vision(list(first.values())), strict=True))
-        return [found[id(entry.shown)] for entry in batch]
+        seen: list[Seen] = [entry.seen for entry in batch if entry.seen is not None]
+        return self.gallery.features(self.policy, seen) if seen else [None] * len(batch)
 
     def halved(self, batch: list[Entry]) -> dict[str, Completion]:
         """Both halves by themselves; a single sample is recorded as failed."""
@@ -164,7 +178,7 @@ class Asker:
 
     def row(self, entry: Entry, completion: Completion) -> dict[str, Any]:
         """One line of predictions.jsonl."""
-        sample, shown = entry.sample, entry.shown
+        sample, seen = entry.sample, entry.seen
         reply = self.format.parse(completion.text, truncated=not completion.finished)
         mark = grade(sample, reply)
         return {
@@ -181,8 +195,8 @@ class Asker:
             "score": mark.score,
             "well_formed": reply.well_formed,
             "control": self.config.control,
-            "shown_video": shown.video if shown else None,
-            "times": [float(t) for t in shown.times] if shown else [],
+            "shown_video": seen.video if seen else None,
+            "times": [float(t) for t in seen.times] if seen else [],
             "prompt_tokens": entry.tokens,
             "completion_tokens": len(completion.ids),
             "finished": completion.finished,

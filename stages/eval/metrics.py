@@ -17,8 +17,10 @@ def summarise(
     failed: Sequence[Mapping[str, str]],
     fields: Sequence[str] = (),
     too_large: int = 0,
+    unscored: int = 0,
 ) -> dict[str, Any]:
-    """Figures over the answered samples, in fractions; `too_large` of the failed ones did not fit in memory.
+    """Figures over the answered samples, in fractions; `too_large` of the failed ones did not fit in memory, the
+    frames of `unscored` ones have no scores to be chosen by.
 
     accuracy: mean score, unread replies count 0. accuracy_answered: the same over replies that could be read.
     accuracy_all: failed samples count 0 too. `fields`: categories for the tables; default: every text field of
@@ -34,8 +36,9 @@ def summarise(
     return {
         **figures,
         "n_total": len(samples),
-        "n_undecodable": len(failed) - too_large,
+        "n_undecodable": len(failed) - too_large - unscored,
         "n_too_large": too_large,
+        "n_unscored": unscored,
         "n_videos": len({sample.video for sample in asked}),
         "accuracy_all": sum(scores) / (len(asked) + len(failed)) if asked or failed else None,
         "se": se,

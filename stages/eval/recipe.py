@@ -15,8 +15,11 @@ YOUNGER = ("time_text", "frame_pairing")
 VERSION = 1  # of prompting, parsing and grading together
 
 
-def recipe_of(config: Config, bench: str, identity: str) -> dict[str, Any]:
-    """What the figures depend on, as plain JSON: settings, model identity, how frames were taken, library series."""
+def recipe_of(config: Config, bench: str, identity: str, chosen: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What the figures depend on, as plain JSON: settings, model identity, how frames were taken, library series.
+
+    `chosen`: sampler, its settings and the scorer where frames are chosen by scores (`footage.chosen_by`).
+    """
     settings = config.eval.result_keys()
     for name in YOUNGER:  # measurements from before these keys keep their identity
         if settings[name] == EvalConfig.model_fields[name].default:
@@ -31,6 +34,7 @@ def recipe_of(config: Config, bench: str, identity: str) -> dict[str, Any]:
         **{f"extract.{key}": value for key, value in config.extract.result_keys().items()},
         "libraries": library_series("torch", "transformers"),
         **({"own_code": own} if own else {}),
+        **{f"chosen.{key}": value for key, value in (chosen or {}).items()},
     }
 
 

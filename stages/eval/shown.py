@@ -8,13 +8,14 @@ import numpy as np
 from strive.cache.digest import digest_json
 from strive.configs.errors import ItemError, UsageError
 from strive.configs.run_stages import EvalConfig
+from strive.stages.eval.choosing import FrameChoice, ScoresOf, frame_choice
 from strive.stages.frames.frameset import FrameSet
 from strive.stages.tasks.sample import Sample
-from strive.stages.views.samplers import uniform_indices
 
 MID_GREY = 127
 FramesOf = Callable[[Sample], FrameSet]
-SAMPLERS = {"uniform": uniform_indices}  # name → (frames there are, frames wanted) → indices
+Place = tuple[str, str]
+"""What tells apart what is shown: the video, and the sample's id where frames are chosen for each question."""
 
 
 @dataclass(frozen=True)
@@ -27,46 +28,44 @@ class Shown:
 
 
 class Screen:
-    """Chooses and decodes the frames of one sample after the other; questions about one video share them.
+    """Chooses and decodes the frames of one sample after the other; questions about one video read it once.
 
-    `partners` maps a video to the one shown instead under the control "swapped".
+    `partners` maps a video to the one shown instead under the control "swapped". `choice`: uniform frames without one.
     """
 
-    def __init__(self, samples: Sequence[Sample], frames_of: FramesOf, config: EvalConfig) -> None:
-        known_sampler(config.sampler)
-        self.frames_of, self.config = frames_of, config
+    def __init__(self, samples: Sequence[Sample], frames_of: FramesOf, config: EvalConfig,
+                 choice: FrameChoice | None = None, scores_of: ScoresOf | None = None) -> None:
+        self.choice = choice or frame_choice(config)
+        self.frames_of, self.config, self.scores_of = frames_of, config, scores_of
         self.first = {sample.video: sample for sample in reversed(samples)}
         self.partners = derangement(list(self.first)) if config.control == "swapped" else {}
-        self.last: Shown | None = None
+        self.last: tuple[str, FrameSet] | None = None
+
+    def place(self, sample: Sample) -> Place:
+        """Samples of one place are shown the same."""
+        return self.partners.get(sample.video, sample.video), sample.id if self.choice.by_question else ""
 
     def show(self, sample: Sample) -> Shown:
         """What is shown for this sample. Raises `ItemError` with the reason when its frames can't be had."""
         if self.config.control == "text_only":
             return Shown([], np.zeros(0), None)
-        video = self.partners.get(sample.video, sample.video)
-        if self.last is None or self.last.video != video:
-            self.last = self.decode(self.first[video])
-        return self.last
+        video, _ = self.place(sample)
+        if self.last is None or self.last[0] != video:
+            self.last = (video, self.frames_of(self.first[video]))
+        return self.decode(sample, *self.last)
 
-    def decode(self, sample: Sample) -> Shown:
-        """The chosen frames of a sample's video; all of one size, as one clip."""
-        frames = self.frames_of(sample)
+    def decode(self, sample: Sample, video: str, frames: FrameSet) -> Shown:
+        """The frames chosen for a sample; all of one size, as one clip."""
         if len(frames) == 0:
             raise ItemError("no frames in the extracted video")
-        indices = SAMPLERS[self.config.sampler](len(frames), self.config.frames)
+        indices = self.choice.indices(sample.blind(), len(frames), self.scores_of)
         images = frames.images(indices)
         if len({image.shape for image in images}) > 1:
             raise ItemError("the video's frames differ in size")
         clip = np.stack(images)
         if self.config.control == "blank":
             clip = np.full_like(clip, MID_GREY)
-        return Shown([clip], np.asarray(frames.times, np.float64)[indices], sample.video)
-
-
-def known_sampler(name: str) -> None:
-    """`UsageError` for a sampler that is not there."""
-    if name not in SAMPLERS:
-        raise UsageError(f"eval.sampler {name!r}", f"one of {', '.join(SAMPLERS)}", "Set eval.sampler to one of these.")
+        return Shown([clip], np.asarray(frames.times, np.float64)[indices], video)
 
 
 def derangement(videos: Sequence[str]) -> Mapping[str, str]:

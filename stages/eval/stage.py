@@ -8,22 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 from strive.cache.lock import hold
 from strive.cache.runs import record_run
-from strive.cache.store import Artefact, Store
-from strive.configs.errors import InterruptedRun, ItemError, UsageError
+from strive.cache.store import Store
+from strive.configs.errors import InterruptedRun, UsageError
 from strive.configs.schema import Config
 from strive.stages.eval.benchmarks.data import BenchData
+from strive.stages.eval.choosing import frame_choice
+from strive.stages.eval.footage import Footage, chosen_by, footage_of
 from strive.stages.eval.metrics import summarise
 from strive.stages.eval.recipe import recipe_of, sample_key
 from strive.stages.eval.run_folder import EvalFolder
-from strive.stages.frames.frameset import FrameSet, read_frames
 from strive.stages.interrupt import stop_flag
-from strive.stages.plan import Job, VideoRef
+from strive.stages.plan import Job
 from strive.stages.reporter import Reporter, Silent
-from strive.stages.runner import run_chain
 from strive.stages.tasks.sample import Sample
 from strive.stages.vlm.resolve import model_identity
 
 if TYPE_CHECKING:
+    from strive.stages.eval.gallery import Gallery
     from strive.stages.vlm.policy import Policy
 
 
@@ -53,57 +54,17 @@ class EvalOutcome:
     results: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Footage:
-    """The extracted frames of a benchmark: `reasons` names the samples (by id) whose video gave none."""
-
-    artefacts: Mapping[str, Artefact]
-    reasons: Mapping[str, str]
-
-    def frames_of(self, sample: Sample) -> FrameSet:
-        """The frames of a sample's video; `ItemError` when there are none."""
-        if sample.video not in self.artefacts:
-            raise ItemError(self.reasons.get(sample.id, "no frames"))
-        return read_frames(self.artefacts[sample.video])
-
-    def digest(self, sample: Sample) -> str:
-        """Content digest of the frames, "" when there are none."""
-        return self.artefacts[sample.video].digest if sample.video in self.artefacts else ""
-
-
-def footage_of(data: BenchData, job: Job) -> Footage:
-    """Run the extract stage over a benchmark's videos; `job.samples` and `job.videos` are filled in here."""
-    missing: dict[str, str] = {}
-    videos: dict[str, VideoRef] = {}
-    for sample in data.samples:
-        if sample.video not in videos and sample.video not in missing:
-            try:
-                videos[sample.video] = VideoRef(sample.video, data.video_path(sample))
-            except ItemError as error:
-                missing[sample.video] = error.what
-    job.samples, job.videos = data.samples, list(videos.values())
-    if videos:
-        run_chain("extract", job)
-    found = job.results.get("extract", {})
-    artefacts = {name: one for name, one in found.items() if isinstance(one, Artefact)}
-    reasons = {
-        s.id: missing.get(s.video) or str(found.get(s.video, "no frames"))
-        for s in data.samples
-        if s.video not in artefacts
-    }
-    return Footage(artefacts, reasons)
-
-
 def run_eval(job: EvalJob) -> EvalOutcome:
     """Answer what has no answer yet and write `results.json`, `complete` when nothing is owed.
 
     The same command goes on where it was stopped; a changed recipe (or dtype, on another machine) in the same run
     folder is a `UsageError` that names the keys. Samples whose video gave no frames are reported apart with the reason.
     """
+    frame_choice(job.config.eval, job.config.variants)  # refuses what cannot be done before any work
     if not job.data.samples:
         raise UsageError(f"{job.bench}: no questions", "at least one", "Check --data and --limit.")
     started = time.monotonic()
-    recipe = recipe_of(job.config, job.bench, model_identity(job.model))
+    recipe = recipe_of(job.config, job.bench, model_identity(job.model), chosen_by(job.config, job.store))
     folder = EvalFolder(job.run)
     with hold(folder.lock, on_wait=job.reporter.info):
         if job.force:
@@ -113,7 +74,7 @@ def run_eval(job: EvalJob) -> EvalOutcome:
         blind = job.config.eval.control == "text_only"
         extraction = Job(job.config, job.store, reporter=job.reporter, workers=job.workers)
         footage = Footage({}, {}) if blind else footage_of(job.data, extraction)
-        record_run(job.store, job.run, footage.artefacts.values())
+        record_run(job.store, job.run, [*footage.artefacts.values(), *footage.scores.values()])
         there = [sample for sample in job.data.samples if sample.id not in footage.reasons]
         keys = {sample.id: sample_key(sample, recipe, footage.digest(sample)) for sample in there}
         cached = len(folder.answered(keys))
@@ -145,7 +106,7 @@ def present(
     """Figures over the answers there are, and the samples that can get none."""
     samples = job.data.samples
     failed = [{"id": s.id, "reason": footage.reasons[s.id]} for s in samples if s.id in footage.reasons]
-    return summarise(samples, rows, failed, job.data.fields), failed
+    return summarise(samples, rows, failed, job.data.fields, unscored=len(footage.unscored)), failed
 
 
 def headed(job: EvalJob, folder: EvalFolder, figures: Mapping[str, Any], complete: bool) -> dict[str, Any]:
@@ -197,16 +158,28 @@ def ask(
             fields=job.data.fields,
             reporter=job.reporter,
             stop=stop,
+            choice=frame_choice(config, job.config.variants),
+            scores_of=footage.scores_of,
+            unscored=footage.unscored,
         )
     return done.results, done.failed
 
 
 def evaluator(samples: Sequence[Sample], footage: Footage, config: Config) -> Callable[["Policy", int], dict[str, Any]]:
-    """The function that training calls to measure its policy: figures only, nothing is written."""
+    """The function that training calls to measure its policy: figures only, nothing is written.
+
+    The frames are those of `eval.sampler`. What the policy sees of them stays in memory between calls.
+    """
+    held: list[Gallery] = []
 
     def figures(policy: "Policy", step: int) -> dict[str, Any]:
         from strive.stages.eval.evaluate import evaluate
+        from strive.stages.eval.gallery import Gallery
 
-        return evaluate(policy, samples, footage.frames_of, config.eval, unavailable=footage.reasons).results
+        if not held:
+            held.append(Gallery())
+        choice = frame_choice(config.eval, config.variants)
+        return evaluate(policy, samples, footage.frames_of, config.eval, unavailable=footage.reasons, choice=choice,
+                        scores_of=footage.scores_of, gallery=held[0], unscored=footage.unscored).results
 
     return figures
