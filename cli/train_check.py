@@ -36,14 +36,26 @@ def try_rewards(options: Common, recipe: str, data: Sequence[Path]) -> None:
 
 def lines_of(found: "Findings") -> list[str]:
     """The findings for people: a table of the rewards, one of the replies, the warnings."""
-    lines = [f"train: {len(found.rewards)} rewards tried on {len(found.trials)} replies; prompt {found.form}"]
+    groups = f", {len(found.group_rewards)} group rewards on {len(found.groups)} groups" if found.groups else ""
+    lines = [f"train: {len(found.rewards)} rewards tried on {len(found.trials)} replies{groups}; prompt {found.form}"]
     if found.rewards:
         heads = [["reward", "weight", "lowest", "highest", "ms/call", "flags"], *(about(one) for one in found.rewards)]
         rows = [["question type", "reply", *(one.name for one in found.rewards), "total"]]
         rows += [[trial.sample.question_type, trial.what, *(shown(one.values[i]) for one in found.rewards),
                   shown(found.totals[i])] for i, trial in enumerate(found.trials)]
         lines += [*table(heads, right=(1, 2, 3, 4)), "", *table(rows, right=tuple(range(2, len(rows[0])))), ""]
-    return [*lines, *(f"warning: {text}" for text in found.warnings)]
+    return [*lines, *lines_of_groups(found), *(f"warning: {text}" for text in found.warnings)]
+
+
+def lines_of_groups(found: "Findings") -> list[str]:
+    """A table of the group rewards with the value of each trained member, [] without any."""
+    if not found.group_rewards:
+        return []
+    rows = [["question type", "group", *(f"{one.name} (x {one.weight:g})" for one in found.group_rewards)]]
+    rows += [[made.group.sample.question_type, made.what,
+              *(" ".join(map(shown, one.values[place])) for one in found.group_rewards)]
+             for place, made in enumerate(found.groups)]
+    return [*table(rows), ""]
 
 
 def about(one: "Tried") -> list[str]:

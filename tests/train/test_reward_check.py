@@ -206,13 +206,15 @@ def test_an_answer_of_the_users_own_data_that_is_not_read_back_is_a_problem(
 
 def test_the_examples_of_the_documentation_can_be_used(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = (Path(__file__).parents[2] / "docs" / "rewards.md").read_text("utf-8")
-    near, judged, boxed = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    near, judged, shortest, boxed = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     (folder / "shown_rewards.py").write_text(near + judged.replace("...", "return [0.5] * len(replies)"))
+    (folder / "shown_groups.py").write_text(shortest)
     (folder / "shown_formats.py").write_text(boxed)
     monkeypatch.chdir(folder)
     found = tried({"train.prompt_format": "shown_formats:BOXED",
-                   "train.rewards": {"accuracy": 0.9, "shown_rewards:near": 0.1, "shown_rewards:judged": 0.1}})
-    assert found.problems == [] and len(found.rewards) == 3 and found.totals[0] > 0.9
+                   "train.rewards": {"accuracy": 0.9, "shown_rewards:near": 0.1, "shown_rewards:judged": 0.1},
+                   "train.group_rewards": {"shown_groups:shortest": 0.1}})
+    assert found.problems == [] and len(found.rewards) == 3 and len(found.group_rewards) == 1 and found.totals[0] > 0.9
 
 
 def test_people_get_a_table(folder: Path) -> None:
@@ -234,3 +236,56 @@ def test_the_check_needs_no_heavy_library(folder: Path) -> None:
               "sys.exit(str({'torch', 'transformers', 'cv2'} & set(sys.modules) or ''))")
     done = subprocess.run([sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, timeout=120)
     assert done.stderr.strip() == ""
+
+
+GROUPS = '''
+import time
+
+def shortest(group):
+    least = min(one.tokens for one in group.trained)
+    return [float(one.tokens == least) for one in group.trained]
+def same(group): return [0.5] * len(group.trained)
+def big(group): return [7.0 * place for place, _ in enumerate(group.trained)]
+def slow(group): time.sleep(0.012); return shortest(group)
+def of_one(group): return [1.0]
+def brittle(group): return [1 / one.scored.accuracy for one in group.trained]
+def missing(group): return [float("nan")] + [0.0] * (len(group.trained) - 1)
+def sleeps(group): time.sleep(1e6)
+'''
+
+
+def test_group_rewards_are_tried_on_made_up_groups(folder: Path) -> None:
+    found = strive(folder, 0, "--recipe", "t_grpo")
+    assert [one["name"] for one in found["group_rewards"]] == ["temporal", "length_band"] and not found["warnings"]
+    by_name = {one["group"]: one["rewards"] for one in found["groups"] if one["question_type"] == "yes_no"}
+    assert by_name == {"better than contrast": {"temporal": [1, 1, 0, 0], "length_band": [1, 0, 0, 0]},
+                       "contrast better": {"temporal": [0, 0, 0, 0], "length_band": [0, 0, 0, 0]},
+                       "all wrong": {"temporal": [0, 0, 0, 0], "length_band": [0, 0, 0, 0]}}
+
+
+@pytest.mark.parametrize(("name", "code", "told"), [
+    ("shortest", 0, ""), ("same", 0, "it cannot teach"), ("big", 0, "7 is outside [0, 1]"), ("slow", 0, "ms a call"),
+    ("of_one", 2, "returned 1 values for 4 trained members"), ("brittle", 2, "ZeroDivisionError"),
+    ("missing", 2, "no number for a member of a group (multiple_choice, better than contrast)"),
+    ("sleeps", 2, "took longer than train.reward_timeout_s"), ("nowhere", 2, "no 'nowhere' in"),
+])
+def test_what_is_wrong_with_an_own_group_reward_is_told(
+    name: str, code: int, told: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "my_groups.py").write_text(GROUPS)
+    monkeypatch.chdir(folder)
+    monkeypatch.delitem(sys.modules, "my_groups", raising=False)
+    found = tried({"train.group_rewards": {f"my_groups:{name}": 1.0}, "train.reward_timeout_s": 0.2})
+    told_of = [*found.warnings, *(problem.what for problem in found.problems)]
+    assert bool(found.problems) == (code == 2) and len(told_of) == bool(told)
+    assert all(told in text for text in told_of)
+
+
+def test_a_length_band_that_no_reply_reaches_is_told() -> None:
+    found = tried({"train.group_rewards": {"length_band": 0.2}, "train.max_new_tokens": 64})
+    assert found.warnings == ["group reward length_band: same value for all members of each group: it cannot teach"]
+
+
+def test_temporal_without_contrast_views_is_a_problem() -> None:
+    (problem,) = tried({"train.group_rewards": {"temporal": 0.3}}).problems
+    assert "temporal with variants.contrast = []" in problem.what

@@ -13,6 +13,7 @@ from strive.configs.schema import Config
 from strive.stages.tasks.own_format import OwnFormat
 from strive.stages.tasks.prompt import PromptFormat, format_named
 from strive.stages.tasks.sample import Sample
+from strive.stages.train.reward.check_groups import MadeGroup, TriedGroup, made_groups, try_group_reward
 from strive.stages.train.reward.fixtures import (
     FIXTURES,
     RIGHT,
@@ -23,8 +24,9 @@ from strive.stages.train.reward.fixtures import (
     one_of_each,
     trials,
 )
+from strive.stages.train.reward.group_rewards import check_group_rewards, load_group_rewards
 from strive.stages.train.reward.own_reward import OwnReward
-from strive.stages.train.reward.rewards import Part, RewardSet, load_rewards
+from strive.stages.train.reward.rewards import Part, RewardSet, Scored, accuracy, load_rewards
 
 SLOW_MS = 10.0
 """A call above this is told: a step makes hundreds."""
@@ -50,6 +52,8 @@ class Findings:
     trials: list[Trial] = field(default_factory=list)
     rewards: list[Tried] = field(default_factory=list)
     totals: list[float] = field(default_factory=list)
+    groups: list[MadeGroup] = field(default_factory=list)
+    group_rewards: list[TriedGroup] = field(default_factory=list)
     problems: list[StriveError] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -61,16 +65,18 @@ class Findings:
              "total": _plain(self.totals[place])}
             for place, trial in enumerate(self.trials)
         ]
-        rewards = [
-            {"name": one.name, "weight": one.weight, "file": str(one.file) if one.file else None,
-             "ms_per_call": round(one.ms, 4), "flags": list(one.flags)} for one in self.rewards
+        groups = [
+            {"question_type": made.group.sample.question_type, "id": made.group.sample.id, "group": made.what,
+             "rewards": {one.name: one.values[place] for one in self.group_rewards}}
+            for place, made in enumerate(self.groups)
         ]
-        return {"prompt_format": self.form, "rewards": rewards, "replies": replies, "warnings": self.warnings,
-                "problems": [problem.as_dict() for problem in self.problems]}
+        return {"prompt_format": self.form, "rewards": [_about(one) for one in self.rewards], "replies": replies,
+                "group_rewards": [_about(one) for one in self.group_rewards], "groups": groups,
+                "warnings": self.warnings, "problems": [problem.as_dict() for problem in self.problems]}
 
 
 def check(config: Config, samples: Sequence[Sample] = ()) -> Findings:
-    """Try train.rewards and both prompt formats; on one question of each kind among `samples`, or on the fixtures."""
+    """Try rewards, group rewards and both prompt formats; on one question of each kind of `samples`, or on fixtures."""
     found = Findings(config.train.prompt_format)
     questions = one_of_each(samples) or list(FIXTURES)
     named = {config.eval.prompt_format: "eval.prompt_format", config.train.prompt_format: "train.prompt_format"}
@@ -88,6 +94,9 @@ def check(config: Config, samples: Sequence[Sample] = ()) -> Findings:
             _told(found, _try, alone, found, hint)
             alone.close()
     _add_totals(found, len(config.train.rewards))
+    _told(found, check_group_rewards, config)
+    if config.train.group_rewards and found.trials and not found.problems:
+        _try_groups(found, config)
     return found
 
 
@@ -198,6 +207,26 @@ def _add_totals(found: Findings, rewards: int) -> None:
     if blind and not found.problems:
         found.warnings.append(f"the whole reward is the same for right and wrong answers: it cannot teach "
                               f"{', '.join(blind)}")
+
+
+def _try_groups(found: Findings, config: Config) -> None:
+    """Call each group reward on made-up groups of the trials."""
+    scored = [Scored(found.totals[i], {one.name: one.values[i] for one in found.rewards}, (),
+                     accuracy(trial.sample, trial.reply), trial.reply.well_formed)
+              for i, trial in enumerate(found.trials)]
+    found.groups = made_groups(found.trials, scored, config.train)
+    loaded = load_group_rewards(config.train)
+    for name, part in loaded.parts.items():
+        one = _told(found, try_group_reward, name, loaded.weights[name], part, found.groups, SLOW_MS)
+        if one is not None:
+            found.group_rewards.append(one)
+            found.warnings += [f"group reward {name}: {flag}" for flag in one.flags]
+    loaded.close()
+
+
+def _about(one: Tried | TriedGroup) -> dict[str, Any]:
+    return {"name": one.name, "weight": one.weight, "file": str(one.file) if one.file else None,
+            "ms_per_call": round(one.ms, 4), "flags": list(one.flags)}
 
 
 def _plain(value: float) -> float | None:
