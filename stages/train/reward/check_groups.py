@@ -42,7 +42,7 @@ class TriedGroup:
 
 
 def made_groups(tried_on: Sequence[Trial], scored: Sequence[Scored], config: TrainConfig) -> list[MadeGroup]:
-    """The groups for each question; `scored[i]` is what `tried_on[i]` is worth; contrast only with contrast rollouts."""
+    """Groups for each question; `scored[i]` is what `tried_on[i]` is worth; contrast only with contrast rollouts."""
     of: dict[tuple[str, str], dict[str, tuple[Trial, Scored]]] = {}
     for trial, one in zip(tried_on, scored, strict=True):
         of.setdefault(kind_of(trial.sample), {})[trial.what] = trial, one
