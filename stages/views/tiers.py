@@ -7,6 +7,7 @@ few frames, the rest on many smaller ones (4 + 8 / 4 + 32 / 16 = 8 frames' worth
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -113,20 +114,21 @@ def reduced(rows: int, columns: int, divisor: int) -> tuple[int, int]:
 
 
 def frame_counts(tiers: Sequence[Tier], budget: int, pool: int) -> list[int]:
-    """Frames of each tier: round(share · budget / cost), which is share · budget · d² where the sides divide by d.
+    """Frames of each tier: share · budget / cost, which is share · budget · d² where the sides divide by d.
 
-    At most `pool` together, the first tiers served first. Tokens that a small pool leaves over bring the frames of the
-    last tiers up to the first, so that a pool no larger than `budget` is one plain clip.
+    Rounded to pairs, as most families show two frames a temporal patch. At most `pool` together, the first tiers served
+    first. Tokens that a small pool leaves over bring frames of the last tiers up, to the first as far as they go, so
+    that a pool no larger than `budget` is one plain clip.
     """
-    wanted = [math.floor(tier.share * budget / tier.cost + 0.5) for tier in tiers]
-    wanted[0] = wanted[0] or int(not any(wanted))
+    wanted = [2 * math.floor(tier.share * budget / tier.cost / 2 + 0.5) for tier in tiers]
+    wanted[0] = wanted[0] or 1
     counts = [max(0, min(count, pool - sum(wanted[:i]))) for i, count in enumerate(wanted)]
     if sum(wanted) > pool:
         spare = budget - sum(count * tier.cost for count, tier in zip(counts, tiers, strict=True))
-        for low in range(len(tiers) - 1, 0, -1):
-            gain = max(tiers[0].cost - tiers[low].cost, 1e-6)
-            moved = max(0, min(counts[low], math.floor(spare / gain + 1e-9)))
-            counts[0], counts[low], spare = counts[0] + moved, counts[low] - moved, spare - moved * gain
+        for high, low in sorted(combinations(range(len(tiers)), 2), key=lambda pair: (pair[0], -pair[1])):
+            gain = max(tiers[high].cost - tiers[low].cost, 1e-6)
+            moved = max(0, min(counts[low], 2 * math.floor(spare / gain / 2 + 1e-9)))
+            counts[high], counts[low], spare = counts[high] + moved, counts[low] - moved, spare - moved * gain
     return counts
 
 

@@ -191,7 +191,7 @@ def test_tiers_take_the_highest_ranks_first_and_no_frame_twice(sampler: str) -> 
     view = view_of("tiers", scores, (336, 597), frames=16, sampler=sampler, tau=0.01, coverage=0.0)
     bounds = view.bounds()
     groups = [view.indices[a:b] for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
-    assert [len(group) for group in groups] == [8, 15, 60] and len(set(view.indices.tolist())) == 83
+    assert [len(group) for group in groups] == [8, 16, 60] and len(set(view.indices.tolist())) == 84
     assert all((np.diff(group) > 0).all() for group in groups)
     least = [scores.importance[group].min() for group in groups[:2]]
     most = [scores.importance[group].max() for group in groups[1:]]
@@ -210,7 +210,7 @@ def test_tiers_never_show_more_than_the_pool_and_spend_what_there_is(n: int) -> 
     counts = frame_counts(tiers, 8, n)
     spent = sum(count * tier.cost for count, tier in zip(counts, tiers, strict=True))
     assert min(counts) >= 0 and sum(counts) == min(n, 44) and spent <= 8 + 1e-9
-    assert spent > 8 - 1 or n <= 8
+    assert spent > 8 - 2 or n <= 8, "less than one more pair of frames"
     if n <= 8:
         assert counts == [n, 0, 0], "a pool within the budget is one plain clip"
     view = view_of("tiers", scored(n), (336, 597))
