@@ -17,6 +17,7 @@ from strive.stages.train.reward.group_rewards import (
     Member,
     check_group_rewards,
     load_group_rewards,
+    weighted,
     with_bonus,
 )
 from strive.stages.train.reward.rewards import Scored
@@ -40,11 +41,16 @@ def rewards(**settings: Any) -> GroupRewards:
     return load_group_rewards(TrainConfig(**settings))
 
 
-def by_hand(ordered: list[float], contrast: list[float], margin: float, bonus: float) -> list[float]:
+def bonus(made: GroupRewards, groups: list[Group]) -> list[list[float]]:
+    """What each trained member gets."""
+    return [[weighted(made.weights, parts) for parts in members] for members in made.values(groups)]
+
+
+def by_hand(ordered: list[float], contrast: list[float], margin: float, alpha: float) -> list[float]:
     """Video-R1: r_i = alpha for o_i with accuracy > 0.1 if sum(ordered) / G >= mu * sum(contrast) / G~, else 0."""
     if sum(ordered) / len(ordered) < margin * sum(contrast) / len(contrast):
         return [0.0 for _ in ordered]
-    return [bonus if accuracy > 0.1 else 0.0 for accuracy in ordered]
+    return [alpha if accuracy > 0.1 else 0.0 for accuracy in ordered]
 
 
 def test_temporal_is_the_rule_of_t_grpo() -> None:
@@ -54,7 +60,7 @@ def test_temporal_is_the_rule_of_t_grpo() -> None:
         contrast = [drawn.choice([0.0, 0.3, 1.0]) for _ in range(4)]
         margin = drawn.choice([0.0, 0.81, 1.03, 2.01])
         expected = by_hand(ordered, contrast, margin, 0.3)
-        found = rewards(group_rewards={"temporal": 0.3}, temporal_margin=margin).bonus([group(ordered, contrast)])
+        found = bonus(rewards(group_rewards={"temporal": 0.3}, temporal_margin=margin), [group(ordered, contrast)])
         assert found == [expected]
         seen.add(any(expected))
     assert seen == {True, False}
@@ -71,23 +77,23 @@ def test_temporal_is_the_rule_of_t_grpo() -> None:
 ])
 def test_temporal_at_its_edges(ordered: list[float], contrast: list[float], margin: float, expected: list[float]
                                ) -> None:
-    assert rewards(group_rewards={"temporal": 1.0}, temporal_margin=margin).bonus([group(ordered, contrast)]) \
+    assert bonus(rewards(group_rewards={"temporal": 1.0}, temporal_margin=margin), [group(ordered, contrast)]) \
         == [expected]
 
 
 def test_temporal_takes_the_mean_over_all_variants_and_all_contrast_views() -> None:
     ordered = tuple(member(a, variant=v) for v, a in ((0, 1.0), (0, 1.0), (1, 0.0), (1, 0.0)))
     contrast = tuple(member(a, variant=v) for v, a in ((0, 1.0), (1, 0.0)))
-    found = rewards(group_rewards={"temporal": 1.0}, temporal_margin=1.0).bonus([Group(SAMPLE, ordered, contrast)])
+    found = bonus(rewards(group_rewards={"temporal": 1.0}, temporal_margin=1.0), [Group(SAMPLE, ordered, contrast)])
     assert found == [[1, 1, 0, 0]]  # variant 1 alone would lose against the contrast view
 
 
 def test_rollouts_without_a_reward_are_left_out_of_both_means() -> None:
     made = rewards(group_rewards={"temporal": 0.5}, temporal_margin=1.0)
     lost, won = member(0.0, total=math.nan), member(1.0, total=math.nan)
-    assert made.bonus([Group(SAMPLE, (member(1), lost), (member(1),))]) == [[0.5, 0.0]]
-    assert made.bonus([Group(SAMPLE, (member(0.5), won), (member(1),))]) == [[0.0, 0.0]]
-    assert made.bonus([Group(SAMPLE, (member(0.5),), (won, member(0)))]) == [[0.5]]
+    assert bonus(made, [Group(SAMPLE, (member(1), lost), (member(1),))]) == [[0.5, 0.0]]
+    assert bonus(made, [Group(SAMPLE, (member(0.5), won), (member(1),))]) == [[0.0, 0.0]]
+    assert bonus(made, [Group(SAMPLE, (member(0.5),), (won, member(0)))]) == [[0.5]]
     ((kept, gone),) = made.rewarded([Group(SAMPLE, (member(1), lost), (member(1),))])
     assert kept.total == 1.5 and math.isnan(gone.total) and gone.bad == ("judge",)
 
@@ -97,12 +103,12 @@ def test_where_one_side_has_no_reward_at_all_nothing_is_compared_and_all_are_nan
     nothing = (member(1.0, total=math.nan), member(1.0, total=math.inf))
     ((first, second),) = made.rewarded([Group(SAMPLE, (member(1), member(0)), nothing)])
     assert math.isnan(first.total) and math.isnan(second.total) and first.bad == ("temporal",)
-    assert all(map(math.isnan, made.bonus([Group(SAMPLE, nothing, (member(1),))])[0]))
+    assert all(map(math.isnan, bonus(made, [Group(SAMPLE, nothing, (member(1),))])[0]))
 
 
 def test_temporal_refuses_a_group_without_contrast_rollouts() -> None:
     with pytest.raises(UsageError, match="q has no rollouts on a contrast view"):
-        rewards(group_rewards={"temporal": 0.3}).bonus([group([1, 1], [])])
+        bonus(rewards(group_rewards={"temporal": 0.3}), [group([1, 1], [])])
 
 
 @pytest.mark.parametrize(("made", "expected"), [
@@ -115,14 +121,14 @@ def test_the_length_band_is_for_correct_replies_when_two_are_correct(
     made: list[tuple[float, int]], expected: list[float]
 ) -> None:
     trained = tuple(member(accuracy, tokens) for accuracy, tokens in made)
-    assert rewards(group_rewards={"length_band": 0.2}).bonus([Group(SAMPLE, trained)]) == [expected]
+    assert bonus(rewards(group_rewards={"length_band": 0.2}), [Group(SAMPLE, trained)]) == [expected]
     narrow = rewards(group_rewards={"length_band": 0.2}, length_band=(1, 5))
-    assert narrow.bonus([Group(SAMPLE, trained)]) == [[0.0] * len(made)]
+    assert bonus(narrow, [Group(SAMPLE, trained)]) == [[0.0] * len(made)]
 
 
 def test_a_reply_without_a_reward_does_not_count_as_correct_for_the_band() -> None:
     trained = (member(1), member(1, total=math.nan))
-    assert rewards(group_rewards={"length_band": 0.2}).bonus([Group(SAMPLE, trained)]) == [[0.0, 0.0]]
+    assert bonus(rewards(group_rewards={"length_band": 0.2}), [Group(SAMPLE, trained)]) == [[0.0, 0.0]]
 
 
 def test_bonuses_are_weighted_added_to_the_reward_and_named_before_their_weight() -> None:
@@ -134,7 +140,7 @@ def test_bonuses_are_weighted_added_to_the_reward_and_named_before_their_weight(
 
 def test_without_group_rewards_nothing_changes() -> None:
     made, one = rewards(), group([1, 0], [])
-    assert made.rewarded([one, one]) == [[m.scored for m in one.trained]] * 2 and made.bonus([one]) == [[0.0, 0.0]]
+    assert made.rewarded([one, one]) == [[m.scored for m in one.trained]] * 2 and bonus(made, [one]) == [[0.0, 0.0]]
     assert made.rewarded([]) == []
 
 
@@ -150,7 +156,7 @@ def test_a_function_of_the_users_own_sees_the_whole_group(write: Write) -> None:
             assert group.sample.answer == "B" and group.contrast[0].tokens == 400 and group.trained[0].text == "B"
             return [float(member.scored.accuracy > 0 and place == 0) for place, member in enumerate(group.trained)]
     """) + ":first"
-    assert rewards(group_rewards={name: 0.5}).bonus([group([1, 1], [1]), group([0, 1], [1])]) == [[0.5, 0], [0, 0]]
+    assert bonus(rewards(group_rewards={name: 0.5}), [group([1, 1], [1]), group([0, 1], [1])]) == [[0.5, 0], [0, 0]]
 
 
 @pytest.mark.parametrize(("body", "kind", "told"), [
@@ -170,7 +176,7 @@ def test_what_fails_is_nan_for_its_group_told_once_and_counted(body: str, kind: 
     assert all(math.isnan(one.total) and one.bad == (name,) for one in failed) and fine[0].total == 2.0
     (warning,) = made.take_warnings()
     assert f"group reward {name} {told}" in warning and made.failures() == {name: {kind: 3}}
-    made.bonus([group([1], [])])
+    bonus(made, [group([1], [])])
     assert made.take_warnings() == [] and made.failures() == {name: {kind: 4}}
 
 
@@ -187,13 +193,13 @@ def test_a_number_missing_for_one_member_costs_that_member_alone(write: Write) -
 def test_a_wrong_length_or_type_stops_at_the_first_call(value: str, told: str, write: Write) -> None:
     name = write(f"def odd(group): return {value}") + ":odd"
     with pytest.raises(UsageError, match=f"group reward {name} .*{told}"):
-        rewards(group_rewards={name: 1.0}).bonus([group([1, 0], [])])
+        bonus(rewards(group_rewards={name: 1.0}), [group([1, 0], [])])
 
 
 def test_one_that_keeps_running_out_of_time_stops_the_run(write: Write) -> None:
     name = write("import time\ndef slow(group): time.sleep(60)") + ":slow"
     with pytest.raises(StoppedError, match=f"group reward {name} took longer than 0.05 s in 3 of 3 calls"):
-        rewards(group_rewards={name: 1.0}, reward_timeout_s=0.05).bonus([group([1, 0], [])] * 5)
+        bonus(rewards(group_rewards={name: 1.0}, reward_timeout_s=0.05), [group([1, 0], [])] * 5)
 
 
 def test_an_object_is_closed(write: Write) -> None:

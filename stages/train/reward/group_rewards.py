@@ -129,10 +129,6 @@ class GroupRewards:
     def __init__(self, weights: Mapping[str, float], parts: Mapping[str, GroupPart]) -> None:
         self.weights, self.parts = dict(weights), dict(parts)
 
-    def bonus(self, groups: Sequence[Group]) -> list[list[float]]:
-        """The weighted sum for each of `group.trained`; NaN where a part has no finite number."""
-        return [[weighted(self.weights, parts) for parts in members] for members in self.values(groups)]
-
     def rewarded(self, groups: Sequence[Group]) -> list[list[Scored]]:
         """The `scored` of each of `group.trained` with its bonus added and the parts named."""
         return [[with_bonus(one.scored, parts, self.weights) for one, parts in zip(group.trained, members, strict=True)]

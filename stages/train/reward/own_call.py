@@ -32,7 +32,7 @@ class Kind:
 
 
 class OwnCall:
-    """`module:function`; `call` never raises for what the function does to single arguments.
+    """`module:function`; what it raises is counted and told, and never raised again.
 
     troubles: what went wrong, in words, once per kind, until `take_troubles` is called.
     failures: replies without a finite number, by kind ("raised KeyError", "timeout", "not finite").

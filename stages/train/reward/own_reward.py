@@ -22,7 +22,7 @@ def batch_reward(function: F) -> F:
 
 
 class OwnReward(OwnCall):
-    """`module:function`; `values` never raises for what the function does to single replies."""
+    """`module:function` of the user's that judges replies one by one, or all of a step at once."""
 
     def __init__(self, name: str, timeout_s: float) -> None:
         super().__init__(name, timeout_s, KIND)
