@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from strive.cache.atomic import write_bytes
 from strive.stages.compare import panels, reading, wording
@@ -16,7 +16,7 @@ from strive.stages.compare.rows import settings_rows
 from strive.stages.report import page as report
 
 ZERO_NOTE = "share of groups without signal per step, moving average; mean over seeds"
-VARIANCE_NOTE = "of a group's rewards, moving average; mean over seeds"
+VARIANCE_NOTE = "of a group's rewards, within + between = all of it; moving average, mean over seeds"
 
 
 def write_page(summary: Mapping[str, Any], out: Path) -> Path:
@@ -29,6 +29,7 @@ def render(summary: Mapping[str, Any]) -> str:
     """The page as text; names, settings and reasons are escaped by the template engine."""
     script = report.source("script.jinja")
     made = report.environment(source)
+    made.filters["breakable"] = breakable
     made.globals.update(words=wording, view_names=reading.VIEW_NAMES)
     return made.get_template("page.jinja").render(
         title=title(summary), made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"), version=version("strive"),
@@ -52,6 +53,14 @@ def training(summary: Mapping[str, Any]) -> list[list[panels.Panel]]:
     found = [panels.training(summary, panels.SHARES, "Zero-variance share", ZERO_NOTE),
              panels.training(summary, panels.PARTS, "Reward variance", VARIANCE_NOTE)]
     return [one for one in found if one]
+
+
+def breakable(name: str) -> Markup:
+    """A recipe's name that may be broken after its colons, commas and equals signs."""
+    found = escape(name)
+    for mark in (":", ",", "="):
+        found = found.replace(mark, mark + Markup("<wbr>"))
+    return found
 
 
 def families(summary: Mapping[str, Any]) -> dict[str, dict[str, int]]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from strive.stages.compare.wording import compact, difference, points, probability
+from strive.stages.compare.wording import difference, points, probability
 
 VIEW_NAMES = {"uniform": "uniform view", "importance": "importance-sampled view"}
 
@@ -61,7 +61,7 @@ def adjusted(summary: Mapping[str, Any]) -> list[str]:
     kept = [f"{name} ({VIEW_NAMES.get(view, view)}, {points(found['mean'])}, {probability(found['holm'])})"
             for view in views_of(summary) for name, found in differences(summary, view).items()
             if found["holm"] is not None and found["holm"] < 0.05]
-    expected = compact(0.05 * count, 2)
+    expected = f"{0.05 * count:.2g}"
     first = (f"{count} difference{'s' if count > 1 else ''} of accuracy to the baseline "
              f"{'were' if count > 1 else 'was'} tested; if no recipe differed, {expected} p-values below 0.05 would be "
              "expected by chance.")
@@ -73,7 +73,8 @@ def groups(summary: Mapping[str, Any]) -> list[str]:
     """The base policy's groups."""
     told = [f"{name} {difference(row['difference'])}, p {probability(row['difference']['p'])}, "
             f"{row['difference']['n']:,} pairs"
-            for name, row in summary["groups"].items() if "difference" in row and row["difference"]["mean"] is not None]
+            for name in (arm["name"] for arm in summary["arms"])
+            if "difference" in (row := summary["groups"].get(name, {})) and row["difference"]["mean"] is not None]
     if not told:
         return []
     return ["Groups of the base policy whose rewards are all equal, difference of their share to "

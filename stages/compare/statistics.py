@@ -7,6 +7,7 @@ questions would have given with the same policies. Neither covers the other.
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from scipy import stats
 
@@ -115,8 +116,14 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 def around(mean: float, se: float, freedom: int) -> tuple[float, float]:
     """The 95 % t interval."""
-    half = float(stats.t.ppf(0.975, freedom)) * se
+    half = quantile(freedom) * se
     return mean - half, mean + half
+
+
+@lru_cache(maxsize=4096)
+def quantile(freedom: int) -> float:
+    """t(0.975)."""
+    return float(stats.t.ppf(0.975, freedom))
 
 
 def is_flat(values: Sequence[float]) -> bool:

@@ -1,5 +1,6 @@
 """Figures of compare.json as people read them: per cent, percentage points, intervals, p-values; a dash for none."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,9 +12,12 @@ def percent(value: float | None, digits: int = 1) -> str:
     return NONE if value is None else f"{100 * value:.{digits}f} %"
 
 
-def points(value: float | None) -> str:
+def points(value: float | None, digits: int = 1) -> str:
     """A difference of shares in percentage points, with its sign."""
-    return NONE if value is None else minus(f"{100 * value:+.1f}".replace("+0.0", "0.0").replace("-0.0", "0.0"))
+    if value is None:
+        return NONE
+    found = round(100 * value, digits)
+    return minus(f"{found:+.{digits}f}") if found else f"{0:.{digits}f}"
 
 
 def share(found: Mapping[str, Any] | None) -> str:
@@ -23,12 +27,21 @@ def share(found: Mapping[str, Any] | None) -> str:
     return percent(found["mean"]) if found["ci"] is None else f"{100 * found['mean']:.1f} ± {half(found, 100):.1f} %"
 
 
-def amount(found: Mapping[str, Any] | None, digits: int = 3) -> str:
-    """Mean ± half of the 95 % interval, with `digits` significant digits of the mean."""
+def amount(found: Mapping[str, Any] | None) -> str:
+    """Mean with three significant digits, ± half of the 95 % interval with as many decimals, more where it is tiny."""
     if found is None or found["mean"] is None:
         return NONE
-    mean = compact(found["mean"], digits)
-    return mean if found["ci"] is None else f"{mean} ± {compact(half(found), 2)}"
+    decimals = decimals_of(found["mean"])
+    if found["ci"] is None:
+        return minus(f"{found['mean']:,.{decimals}f}")
+    if round(half(found), decimals) == 0:
+        decimals = decimals_of(half(found)) - 2
+    return minus(f"{found['mean']:,.{decimals}f} ± {half(found):,.{decimals}f}")
+
+
+def decimals_of(value: float) -> int:
+    """Decimals that show three significant digits."""
+    return max(0, 2 - math.floor(math.log10(abs(value)))) if value else 0
 
 
 def difference(found: Mapping[str, Any] | None) -> str:
@@ -38,7 +51,8 @@ def difference(found: Mapping[str, Any] | None) -> str:
     if found["ci"] is None:
         return f"{points(found['mean'])} ({found.get('note', 'no interval')})"
     low, high = found["ci"]
-    return f"{points(found['mean'])} [{points(low)}, {points(high)}]"
+    digits = 2 if any(0 < abs(end) < 0.0005 for end in (low, high)) else 1  # so that 0 inside can be told from beside
+    return f"{points(found['mean'], digits)} [{points(low, digits)}, {points(high, digits)}]"
 
 
 def probability(value: float | None) -> str:
@@ -54,13 +68,6 @@ def half(found: Mapping[str, Any], factor: float = 1.0) -> float:
     """Half the width of the interval, which lies evenly around the mean."""
     low, high = found["ci"]
     return float(factor * (high - low) / 2)
-
-
-def compact(value: float, digits: int) -> str:
-    """Significant digits without an exponent; thousands with commas."""
-    if abs(value) >= 10 ** (digits - 1):
-        return minus(f"{value:,.0f}")
-    return minus(f"{float(f'{value:.{digits}g}'):g}")
 
 
 def duration(seconds: float | None) -> str:

@@ -71,8 +71,8 @@ def environment(load: Callable[[str], str] | None = None) -> Environment:
 
     `load`: the text of a template by its name; this folder's when it is None.
     """
-    made = Environment(loader=FunctionLoader(load or source), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-                       lstrip_blocks=True)
+    made = Environment(loader=FunctionLoader(load or source), autoescape=True, undefined=StrictUndefined,
+                       trim_blocks=True, lstrip_blocks=True)
     filters: dict[str, Callable[..., Any]] = {"percent": percent, "plain": clean, "signed": signed}
     made.filters.update(filters)
     return made
