@@ -1,6 +1,7 @@
 """The CLIP scorer: any open_clip model, on whatever device there is, in batches of a fixed shape."""
 
 import difflib
+import re
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -21,7 +22,9 @@ from strive.stages.score.prepare import Preparation
 
 # What torch's weights_only loader raises when it refuses a foreign object.
 REFUSED = torch.serialization.pickle.UnpicklingError
-FOREIGN = (RuntimeError, OSError, ValueError, KeyError, TypeError, SafetensorError, REFUSED)
+FOREIGN = (RuntimeError, OSError, ValueError, KeyError, TypeError, ImportError, SafetensorError, REFUSED)
+# How open_clip, transformers and Python say that a package is not there.
+LACKS = re.compile(r"pip install ([A-Za-z][\w-]*)|requires the (\w+) library|No module named '(\w+)")
 
 
 class ClipEncoder:
@@ -60,9 +63,12 @@ class ClipEncoder:
     def tokens(self, text: str) -> int:
         """Tokens with start and end marks, before any truncation."""
         inner = getattr(self.tokenizer, "tokenizer", None)
-        if inner is not None:
-            return len(inner(self.tokenizer.clean_fn(text))["input_ids"])
-        return len(self.tokenizer.encode(text)) + 2
+        if inner is None:
+            return len(self.tokenizer.encode(text)) + 2
+        text = self.tokenizer.clean_fn(text)
+        if getattr(self.tokenizer, "tokenizer_mode", None) == "clips":  # start, end and class mark of open_clip's own
+            return len(inner(text, add_special_tokens=False, verbose=False)["input_ids"]) + 3
+        return len(inner(text, verbose=False)["input_ids"])
 
     def close(self) -> None:
         """Let go of the model and of the device's cached memory."""
@@ -152,7 +158,12 @@ def never_offer_code() -> None:
 def unloadable(source: ModelSource, error: Exception) -> MissingError:
     """The error for weights that cannot be had."""
     name = f"{source.name} {source.pretrained}" if source.pretrained else source.name
-    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    lacking = LACKS.search(str(error))
+    if lacking:
+        package = next(filter(None, lacking.groups())).lower()
+        return MissingError(f"score.model {name} needs the package {package}, which is not installed",
+                            "open_clip with what this model is made of", f"pip install {package}")
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return MissingError(f"score.model {name}: the weights cannot be loaded ({reason})",
                         "the model that was asked for; no other is taken",
                         "Connect once to download it, name a local folder in score.model, or use --preset demo.")

@@ -10,6 +10,7 @@ from strive.cache.key import make_key
 from strive.configs.schema import Config
 from strive.stages.plan import Item, Job, Product
 from strive.stages.score.identity import identity
+from strive.stages.score.length import text_length
 from strive.stages.tasks.sample import Question
 
 if TYPE_CHECKING:
@@ -50,11 +51,11 @@ class ScoreStage:
         from strive.stages.score.encoder import open_encoder
 
         with open_encoder(job.config.score) as encoder:
-            maker = ScoreMaker(encoder, job.config)
-            yield maker
-            if maker.long:
-                what = "cut" if job.config.score.long_text == "truncate" else "read in pieces"
-                job.reporter.info(f"score: {len(maker.long)} questions longer than {encoder.context} tokens, {what}")
+            yield ScoreMaker(encoder, job.config)
+            length = text_length(job.results[self.name].values())
+            if length.long:
+                tell = job.reporter.warn if length.cut else job.reporter.info
+                tell(f"score: {length.line(encoder.context)}")
 
 
 class ScoreMaker:
@@ -64,7 +65,6 @@ class ScoreMaker:
         from strive.stages.score.embeddings import read_embeddings
 
         self.encoder, self.config = encoder, config.score
-        self.long: list[str] = []
         self.read = lru_cache(maxsize=2)(read_embeddings)
 
     def make(self, item: Item) -> Product:
@@ -76,8 +76,6 @@ class ScoreMaker:
         raw, saliency = embeddings.cosines(compared.vector)
         meta = {"scorer": item.inputs["scorer"], "text": compared.facts}
         scores = Scores(raw, zscore(raw), embeddings.times, embeddings.tile_boxes, saliency, meta)
-        if compared.facts["long"]:
-            self.long.append(item.id)
         return Product(write_scores(scores), {**meta, **self.encoder.facts}, cut_warning(compared.facts))
 
 

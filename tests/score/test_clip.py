@@ -10,7 +10,11 @@ import torch
 from huggingface_hub import constants as hub_constants
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
 from torchvision.transforms import Compose, Lambda
+from transformers import PreTrainedTokenizerFast
 
 from strive.cache.store import Store
 from strive.configs.data_stages import ScoreConfig
@@ -77,6 +81,23 @@ def test_tokens_are_counted_before_any_truncation(encoder: ClipEncoder) -> None:
     assert encoder.tokens("red") == 3
     assert encoder.tokens("red " * 50) == 52
     assert (encoder.text("red " * 50) == encoder.text("red " * 60)).all()
+
+
+def test_tokens_are_counted_with_the_marks_that_open_clip_adds_by_itself(clip_folder: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(clip_folder, tmp_path / "clips")
+    words = WordLevel({"[PAD]": 0, "[BOS]": 1, "[EOS]": 2, "[CLS]": 3, "red": 4, "blue": 5}, unk_token="[PAD]")
+    inner = Tokenizer(words)
+    inner.pre_tokenizer = Whitespace()
+    PreTrainedTokenizerFast(tokenizer_object=inner, bos_token="[BOS]", eos_token="[EOS]", pad_token="[PAD]",
+                            cls_token="[CLS]").save_pretrained(folder)
+    config = json.loads((folder / "open_clip_config.json").read_text("utf-8"))
+    config["model_cfg"]["text_cfg"] |= {"hf_tokenizer_name": "tokenizer", "tokenizer_mode": "clips"}
+    (folder / "open_clip_config.json").write_text(json.dumps(config), "utf-8")
+    encoder = open_clip_encoder(ScoreConfig(model=str(folder), device="cpu"))
+    for reds in range(1, 20):
+        text = "red " * reds + "blue"
+        last_is_read = 5 in encoder.tokenizer([text])[0].tolist()
+        assert encoder.tokens(text) == reds + 4 and last_is_read == (encoder.tokens(text) <= encoder.context)
 
 
 def test_missing_weights_are_missing_and_no_other_model_is_taken(clip_folder: Path, tmp_path: Path) -> None:

@@ -16,9 +16,11 @@ from strive.stages.bundle.images import encode
 from strive.stages.frames.frameset import FrameSet, write_frames
 from strive.stages.frames.scores import read_scores, zscore
 from strive.stages.plan import Job
+from strive.stages.reporter import Silent
 from strive.stages.runner import run_stage
 from strive.stages.score.controls import HashEncoder, RandomEncoder
 from strive.stages.score.embeddings import read_embeddings
+from strive.stages.score.length import text_length
 from strive.stages.score.stage import STAGE
 from strive.stages.score.tiles import cut_tiles, tile_boxes
 from strive.stages.tasks.sample import Sample
@@ -158,6 +160,60 @@ def test_long_questions_are_counted_and_cutting_them_is_said(tmp_path: Path, cli
         text = made.meta["text"]
         assert text["long"] == 1 and (text["truncated"] > 0.5) == warned == bool(made.manifest["warnings"])
         assert text["chunks"] == (1 if warned else -(-20 // 3))
+
+
+class Heard(Silent):
+    """A reporter that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.warned: list[str] = []
+
+    def info(self, text: str) -> None:
+        self.said.append(text)
+
+    def warn(self, text: str) -> None:
+        self.warned.append(text)
+
+
+def test_the_share_of_questions_and_of_text_that_is_cut_is_told_for_all_questions(
+    tmp_path: Path, clip_folder: Path
+) -> None:
+    long = replace(QUESTIONS[0], id="long", question="What is this? " * 20)
+    for policy in ("chunk_mean", "truncate"):
+        config = ScoreConfig(model=str(clip_folder), batch=4, tiles=0, long_text=policy)
+        scored(job_of(tmp_path / policy, config, [*QUESTIONS[:2], long]))
+        job = job_of(tmp_path / policy, config, [*QUESTIONS, long])  # one question is new, the long one is not
+        job.reporter = heard = Heard()
+        made = scored(job)
+        length = text_length(made.values())
+        lost = made["long"].meta["text"]["truncated"]
+        assert (length.questions, length.long) == (4, 1) and length.text_cut == pytest.approx(lost / 4)
+        if policy == "truncate":
+            assert length.cut == 1 and lost > 0.5 and f"{lost / 4:.1%} of a question's text" in heard.warned[-1]
+            assert "1 of 4 questions (25.0%) are cut at 16 tokens" in heard.warned[-1]
+        else:
+            assert length.fields() == {"questions": 4, "long": 1, "cut": 0, "text_cut": 0.0} and not heard.warned
+            assert "1 of 4 questions (25.0%) are longer than 16 tokens; all of their text is read" in heard.said[-1]
+
+
+def test_nothing_is_said_of_length_when_every_question_fits(tmp_path: Path, config: ScoreConfig) -> None:
+    job = job_of(tmp_path, config)
+    job.reporter = heard = Heard()
+    length = text_length(scored(job).values())
+    assert length.fields() == {"questions": 3, "long": 0, "cut": 0, "text_cut": 0.0} and length.line(77) == ""
+    assert not heard.warned and not [line for line in heard.said if line.startswith("score:")]
+    assert text_length(["failed"]).fields() == {"questions": 0, "long": 0, "cut": 0, "text_cut": 0.0}
+
+
+@pytest.mark.parametrize("text", ["question", "question+options"])
+def test_another_batch_gives_the_same_scores_but_for_rounding(tmp_path: Path, clip_folder: Path, text: str) -> None:
+    base = ScoreConfig(model=str(clip_folder), tiles=2, text=text, device="cpu")
+    one, two = (scored(job_of(tmp_path / str(n), base.model_copy(update={"batch": n}))) for n in (1, 7))
+    for name in one:
+        first, second = read_scores(one[name]), read_scores(two[name])
+        assert np.abs(first.raw - second.raw).max() < 1e-6
+        assert np.abs(first.tile_saliency - second.tile_saliency).max() < 1e-6
 
 
 def test_a_failed_video_fails_each_of_its_questions_with_its_reason(tmp_path: Path, config: ScoreConfig) -> None:
