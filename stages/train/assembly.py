@@ -16,6 +16,7 @@ from strive.stages.train.questions.examples import Examples
 from strive.stages.train.questions.order import Mixture, Source
 from strive.stages.train.questions.prompt_plan import cannot_be_too_long, too_long
 from strive.stages.train.questions.sources import check_shares, narrowed
+from strive.stages.train.reward.group_rewards import load_group_rewards
 from strive.stages.train.reward.rewards import load_rewards
 from strive.stages.train.run_folder import RunFolder
 from strive.stages.train.signals import Stop
@@ -53,7 +54,8 @@ def assemble(job: TrainJob, run: RunFolder, bundles: Mapping[str, Artefact], pol
     stepper = Stepper(config, run, Mixture(sources_of(job, set(bundles) - set(skipped)), config.seed,
                                            config.prompts_per_step),
                       policy, engine, Examples(policy, bundles, prompt, config, vision=vision), prompt,
-                      load_rewards(config.rewards, config.reward_timeout_s), job.reporter, State(), job.ranks)
+                      load_rewards(config.rewards, config.reward_timeout_s), load_group_rewards(config), job.reporter,
+                      State(), job.ranks)
     return Loop(config, run, policy, optimizer, stepper, job.reporter, stop, job.evaluate), skipped
 
 

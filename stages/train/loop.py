@@ -62,7 +62,7 @@ class Loop:
                 self.write_rollouts()
             self.reporter.metrics(row)
             self.reporter.progress("train", self.state.step, self.config.steps, len(self.state.failed))
-            judge(self.state, self.stepper.gap, self.config, self.last_good(), self.stepper.rewards.failures())
+            judge(self.state, self.stepper.gap, self.config, self.last_good(), self.stepper.reward_failures())
             if self.state.step % self.config.checkpoint_every == 0 or self.state.step == self.config.steps:
                 self.save()
 

@@ -50,6 +50,7 @@ def carry_out(job: TrainJob, run: RunFolder, bundles: Mapping[str, Artefact],
         finally:
             loop.write_rollouts()
             loop.stepper.rewards.close()
+            loop.stepper.group_rewards.close()
         return finish(loop, skipped, loop.state.step - before, resumed)
 
 

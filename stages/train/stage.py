@@ -19,8 +19,10 @@ from strive.stages.tasks.prompt import format_named
 from strive.stages.train import threads
 from strive.stages.train.engine.split import per_variant
 from strive.stages.train.job import BUNDLE_FILE, TrainJob, TrainOutcome
+from strive.stages.train.objective.advantage_check import check_advantages
 from strive.stages.train.objective.names import check_loss
 from strive.stages.train.questions.sources import describe_sources
+from strive.stages.train.reward.group_rewards import check_group_rewards
 from strive.stages.train.reward.rewards import check_names
 from strive.stages.train.run_folder import FORMAT, RunFolder, refuse_changes
 from strive.stages.train.trackers import check_trackers
@@ -71,12 +73,10 @@ def check_settings(job: TrainJob) -> None:
     check_trackers(train_config.trackers)
     check_processes(job)
     check_contrast(job)
+    check_group_rewards(job.config)
     variants = job.config.variants.count
     each = per_variant(train_config.rollouts, variants, "variants.count")
-    if each < 2 and train_config.advantage_scope == "per_variant":
-        raise UsageError(f"train.advantage_scope = per_variant with one rollout for each of {variants} variants",
-                         "at least two rollouts per variant: one has no baseline",
-                         f"Set train.rollouts={2 * variants} or train.advantage_scope=joint.")
+    check_advantages(train_config, variants, each)
     if train_config.optimizer == "adamw_8bit" and find_spec("bitsandbytes") is None:
         raise MissingError("train.optimizer = adamw_8bit needs bitsandbytes, which is not installed", "bitsandbytes",
                            "Run: pip install strive[8bit]")
@@ -152,7 +152,8 @@ def refuse_early(job: TrainJob) -> None:
 def own_code(job: TrainJob) -> dict[str, Any]:
     """Digests of the user's own rewards and prompt format, {} without any."""
     settings = job.config.train
-    found = plugin_identity([*settings.rewards, settings.prompt_format], "train.rewards, train.prompt_format")
+    found = plugin_identity([*settings.rewards, *settings.group_rewards, settings.prompt_format],
+                            "train.rewards, train.group_rewards, train.prompt_format")
     return {"own_code": found} if found else {}
 
 

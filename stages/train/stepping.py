@@ -20,14 +20,15 @@ from strive.stages.train.engine.ranks import Ranks
 from strive.stages.train.engine.rollout import Example, Row, collect, collect_contrast
 from strive.stages.train.engine.split import annealed
 from strive.stages.train.metrics import Spent, metrics_row, notable_rollouts
-from strive.stages.train.objective.advantages import Advantages, compute, is_informative
+from strive.stages.train.objective.advantages import Advantages, compute, teaches
 from strive.stages.train.questions.examples import Examples
 from strive.stages.train.questions.order import Mixture, derive_seed
 from strive.stages.train.questions.usable import read_usable
 from strive.stages.train.records import Collected, Prompted, Record, gathered, prompted, record_of
+from strive.stages.train.reward.group_rewards import GroupRewards
 from strive.stages.train.reward.rewards import RewardSet, Scored
 from strive.stages.train.run_folder import RunFolder
-from strive.stages.train.scoring import score_rows
+from strive.stages.train.scoring import add_group_rewards, score_rows
 
 if TYPE_CHECKING:
     from strive.stages.reporter import Reporter
@@ -58,6 +59,7 @@ class Stepper:
     examples: Examples
     prompt: PromptFormat
     rewards: RewardSet
+    group_rewards: GroupRewards
     reporter: "Reporter"
     state: snapshot.State
     ranks: Ranks = field(default_factory=Ranks)
@@ -110,6 +112,10 @@ class Stepper:
         row = metrics_row(self.state.step, found, advantages, update, spent)
         return row | ({"batches_tried": done.batches} if self.config.zero_std == "resample" else {})
 
+    def reward_failures(self) -> dict[str, dict[str, int]]:
+        """Replies without a finite number so far, by reward and kind."""
+        return {**self.rewards.failures(), **self.group_rewards.failures()}
+
     def _roll_out(self) -> tuple[RolledOut, Collected, set[int]]:
         """The step's rollouts, all processes' records, and the places of groups that do not count.
 
@@ -138,8 +144,7 @@ class Stepper:
         """Whether a group's rewards differ where they are compared; a KL charge differs always, so it does not count.
         """
         scored = [r for r in records if math.isfinite(r.earned)]
-        variants = [r.variant_id for r in scored] if self.config.advantage_scope == "per_variant" else None
-        return is_informative([r.earned for r in scored], variants)
+        return teaches([r.earned for r in scored], [r.variant_id for r in scored], self.config)
 
     def _roll_out_batch(self, done: RolledOut) -> None:
         """Draw the next questions, and add this process's share of their rollouts."""
@@ -149,7 +154,8 @@ class Stepper:
         rows, contrast = self._generate(examples, seed)
         scored = score_rows(rows, self.prompt, self.rewards)
         beside = score_rows(contrast, self.prompt, self.rewards)
-        for text in self.rewards.take_warnings():
+        scored = add_group_rewards(rows, scored, contrast, beside, self.group_rewards)
+        for text in (*self.rewards.take_warnings(), *self.group_rewards.take_warnings()):
             self.reporter.warn(f"step {self.state.step + 1}: {text}")
         in_reward = self.config.kl_beta > 0 and self.config.kl_in == "reward"
         charges = self.engine.reference_kl(rows) if in_reward else [0.0] * len(rows)

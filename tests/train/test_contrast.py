@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
-from training_world import make_job, small_config
+from training_world import busy, make_job, small_config
 
 from strive.cache.digest import digest_file
 from strive.cache.ledger import read_jsonl
 from strive.configs.errors import UsageError
 from strive.stages.train.engine.split import annealed, chance
+from strive.stages.train.reward.rewards import REWARDS
 from strive.stages.train.stage import train
 
 CONTRAST = {"variants__contrast": ["phase"], "train__contrast_rollouts": 2}
@@ -78,3 +79,22 @@ def test_annealing_over_so_many_steps_that_none_has_passed_is_no_annealing(tmp_p
                          train__anneal_steps=10**6))
     before, after = (load_file(one.policy / "model.safetensors") for one in (plain, far))
     assert all((before[name] == after[name]).all() for name in before)
+
+
+def test_t_grpo_adds_its_bonus_to_the_rewards_that_are_normalised(
+    tmp_path: Path, qwen25: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(REWARDS, "accuracy", busy)
+    job = make_job(tmp_path, qwen25, train__steps=2, variants__count=1, variants__contrast=["shuffle"],
+                   train__contrast_rollouts=4, train__rewards={"accuracy": 1.0},
+                   train__group_rewards={"temporal": 0.3, "length_band": 0.2}, train__length_band=[1, 6])
+    train(job)
+    rows = read_jsonl(job.run / "metrics.jsonl")
+    for row in rows:
+        assert row["rollouts"] == 16 and row["rollouts_generated"] == 24
+        parts = row["reward_accuracy"] + 0.3 * row["reward_temporal"] + 0.2 * row["reward_length_band"]
+        assert row["reward_mean"] == pytest.approx(parts, abs=1e-9)
+        assert row["reward_length_band"] > 0
+    for line in read_jsonl(job.run / "rollouts.jsonl"):
+        parts = line["rewards"]
+        assert line["reward"] == pytest.approx(parts["accuracy"] + 0.3 * parts["temporal"] + 0.2 * parts["length_band"])
