@@ -70,7 +70,8 @@ def run(
     session.out.plan(lines[:len(lines) - len(plan.warnings)])
     for text in plan.warnings:
         session.out.warn(text)
-    job = CompareJob(plan, material, out.absolute(), session.store, session.out, options.workers, options.force)
+    job = CompareJob(plan, material, out.absolute(), session.store, session.out, options.workers, options.force,
+                     options.fail_fast)
     found = run_compare(job)
     head = (f"compare: {found.done} runs done, {found.cached} from before, {len(found.failed)} failed."
             if found.done or found.failed else "compare: nothing to do: all runs are there. Use --force to start over.")

@@ -7,6 +7,7 @@ import typer
 
 from strive.cli.options import Common, common
 from strive.cli.session import open_session
+from strive.configs.errors import UsageError
 
 EXAMPLES = "Examples: strive report runs/first · strive report runs/strive runs/grpo runs/eval --out compare.html"
 
@@ -27,6 +28,7 @@ def report(
     from strive.stages.report.run_folder import read_run
 
     session = open_session("report", options)
+    refuse_comparisons(runs)
     target = out or (runs[0] / "report.html" if len(runs) == 1 else Path("report.html"))
     folders = [read_run(run) for run in runs]
     fields = {"runs": [describe(folder) for folder in folders]}
@@ -34,6 +36,16 @@ def report(
         session.finish(outputs={"report": target}, fields=fields, lines=[f"would write {target} from {len(runs)} runs"])
     write_report(runs, target, bundle_of=RunBundles(session.store))
     session.finish(done=len(runs), outputs={"report": target}, fields=fields, lines=[f"wrote {target}"])
+
+
+def refuse_comparisons(folders: list[Path]) -> None:
+    """`UsageError` for a folder that `strive compare` has made: it has a page of its own."""
+    for folder in folders:
+        if (folder / "compare_started.json").is_file():
+            page = folder / "compare.html"
+            do = f"Open {page}." if page.is_file() else "Run the same compare command again to finish it."
+            raise UsageError(f"{folder}: a comparison", "run folders of train and eval",
+                             f"{do} Its single runs are {folder / 'runs'}/RECIPE/seed_N.")
 
 
 def describe(folder: Any) -> dict[str, Any]:

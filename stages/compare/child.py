@@ -9,7 +9,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from strive.stages.compare.material import read_list
 from strive.stages.compare.plan import changed
 from strive.stages.compare.tasks import Spec, read_spec
 from strive.stages.extract.child import die_with_parent, own_stdout
+from strive.stages.plan import Job, VideoRef
 
 PROGRESS_S = 0.5
 
@@ -90,6 +91,7 @@ class Run:
             return
         registry.run("train")(self.job())
         self.measure(str(self.folder), self.folder / "eval")
+        self.agree(str(self.folder), self.folder / "eval" / "agreement")
 
     def job(self) -> Any:
         """The training run, measured while it goes on."""
@@ -101,29 +103,15 @@ class Run:
         job = TrainJob(self.config, self.folder, bundles, self.config.model, self.reporter)
         if self.spec.kind == "groups":
             return job
-        evaluate, digest = self.evaluation()
-        return replace(job, evaluate=evaluate, eval_digest=digest)
+        measured = registry.run("in_training")(self.held_out())
+        return replace(job, evaluate=measured.evaluate, eval_digest=measured.digest)
 
-    def evaluation(self) -> tuple[Callable[[Any, int], Mapping[str, Any]], str]:
-        """What measures the policy during training, on the uniform view, and what that depends on."""
-        from strive.cache.digest import digest_json
-        from strive.stages.eval.stage import evaluator, footage_of
-        from strive.stages.plan import Job
-
-        data, config = self.questions(), changed(self.reference, "eval", {"sampler": "uniform"})
-        footage = footage_of(data, Job(config, self.store, reporter=self.reporter))
-        measure = evaluator(data.samples, footage, config)
-
-        def evaluate(policy: Any, step: int) -> Mapping[str, Any]:
-            sizes = policy.adapter.max_pixels, policy.adapter.min_pixels
-            policy.adapter.max_pixels, policy.adapter.min_pixels = config.eval.max_pixels, config.eval.min_pixels
-            try:
-                return measure(policy, step)
-            finally:
-                policy.adapter.max_pixels, policy.adapter.min_pixels = sizes
-
-        shown = [[sample.id, footage.digest(sample)] for sample in data.samples]
-        return evaluate, digest_json([config.eval.result_keys(), shown])
+    def held_out(self) -> Job:
+        """The held-out questions as training measures on them: uniform view."""
+        data = self.questions()
+        paths = {sample.video: data.video_path(sample) for sample in data.samples}
+        return Job(changed(self.reference, "eval", {"sampler": "uniform"}), self.store, samples=data.samples,
+                   videos=[VideoRef(name, path) for name, path in paths.items()], reporter=self.reporter)
 
     def questions(self) -> Any:
         """The held-out questions."""
@@ -140,6 +128,14 @@ class Run:
             config = changed(self.reference, "eval", {"sampler": view})
             registry.run("eval")(EvalJob(config, self.store, folder / view, model, "dataset", self.questions(),
                                          self.reporter))
+
+    def agree(self, model: str, folder: Path) -> None:
+        """Ask every held-out question on each variant of its bundle; nothing without bundles."""
+        from strive.stages.eval.agreement_run import AgreementJob
+
+        bundles = read_list(Path(self.spec.held_out), self.store)
+        if bundles:
+            registry.run("agreement")(AgreementJob(self.reference, folder, model, bundles, self.reporter))
 
 
 def main() -> int:

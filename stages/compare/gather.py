@@ -66,12 +66,17 @@ def read_groups(tasks: Sequence[Task]) -> dict[str, dict[str, list[int]]]:
     for task in tasks:
         if task.spec.kind != "groups" or task.seconds() is None:
             continue
-        rows = [row for row in read_jsonl(Path(task.spec.folder) / "groups.jsonl") if row["round"] < task.spec.rounds]
-        mine: dict[str, list[int]] = {}
-        for row in sorted(rows, key=lambda row: (row["id"], row["round"])):
-            mine.setdefault(row["id"], []).append(int(is_flat(row["rewards"])))
-        found[task.spec.arm] = mine
+        found[task.spec.arm] = flat_groups(read_jsonl(Path(task.spec.folder) / "groups.jsonl"), task.spec.rounds)
     return found
+
+
+def flat_groups(rows: Sequence[Mapping[str, Any]], rounds: int) -> dict[str, list[int]]:
+    """Question -> one 0/1 a round, for the questions that could be rolled out in every round: arms are paired by it."""
+    found: dict[str, list[int]] = {}
+    for row in sorted(rows, key=lambda row: (row["id"], row["round"])):
+        if row["round"] < rounds and "reason" not in row:
+            found.setdefault(row["id"], []).append(int(is_flat(row["rewards"])))
+    return {name: flags for name, flags in found.items() if len(flags) == rounds}
 
 
 def is_flat(rewards: Sequence[Sequence[float | None]]) -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from strive.cache.digest import digest_json
 
-STARTED = "started.json"
+STARTED = "compare_started.json"
 OURS = ("world", "runs", "base", "work", STARTED, "compare.json", "compare.html")
 
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO, Any
 
-from strive.configs.errors import InterruptedRun
+from strive.configs.errors import InterruptedRun, StoppedError, StriveError
 from strive.stages.compare.tasks import Task
 from strive.stages.interrupt import StopFlag, stop_flag
 from strive.stages.reporter import Reporter
@@ -53,11 +53,13 @@ class Going:
 
 @dataclass
 class Schedule:
-    """`failed` has the reason for each task that did not finish, by its name. threads: CPU threads of each child."""
+    """`failed` has the reason for each task that did not finish, by its name. threads: CPU threads of each child.
+    fail_fast: stop all at the first failure."""
 
     slots: Sequence[Slot]
     threads: int
     reporter: Reporter
+    fail_fast: bool = False
     failed: dict[str, str] = field(default_factory=dict)
     going: list[Going] = field(default_factory=list)
     spoken: float = field(default_factory=time.monotonic)
@@ -65,20 +67,28 @@ class Schedule:
     def run(self, tasks: Sequence[Task], before: int) -> None:
         """Run them all, `before` are done already; raises `InterruptedRun` once every child has stopped.
 
-        A second Ctrl-C kills the children. What fails is noted, and the others go on.
+        A second Ctrl-C kills the children. What fails is noted, and the others go on; with `fail_fast` they are asked
+        to stop, and `StoppedError` is raised.
         """
         queue, total = list(tasks), before + len(tasks)
         with stop_flag() as stop, self.children_end():
-            while (queue or self.going) and stop.code is None:
+            while (queue or self.going) and stop.code is None and not (self.fail_fast and self.failed):
                 while queue and len(self.going) < len(self.slots):
                     self.begin(queue.pop(0))
                 self.wait_a_little(stop)
                 self.speak(total - len(queue) - len(self.going) - len(self.failed), total)
-            if stop.code is not None:
+            if queue or self.going:
                 self.ask_to_stop()
-                begun = total - len(queue) - len(self.failed)
-                raise InterruptedRun(f"stopped by a signal; {begun} of {total} runs are done or begun, and what they "
-                                     "have is kept", stop.code)
+                raise self.stopped(stop.code, total - len(queue) - len(self.failed), total)
+
+    def stopped(self, code: int | None, begun: int, total: int) -> StriveError:
+        """Why not all runs are done."""
+        kept = f"{begun} of {total} runs are done or begun, and what they have is kept"
+        if code is not None:
+            return InterruptedRun(f"stopped by a signal; {kept}", code)
+        name, reason = next(iter(self.failed.items()))
+        return StoppedError(f"{name}: {reason}; {kept}", "no failure (--fail-fast)",
+                            "Mend what it says and run the same command again.")
 
     @contextmanager
     def children_end(self) -> Iterator[None]:

@@ -36,6 +36,7 @@ class CompareJob:
     reporter: Reporter
     workers: int | None = None
     force: bool = False
+    fail_fast: bool = False
     views: tuple[str, ...] = VIEWS
 
 
@@ -93,7 +94,7 @@ def carry_out(job: CompareJob, layout: Layout, todo: list[Task], before: int) ->
                       f"{before} done before")
     train = job.plan.base.config.train
     slots = make_slots(job.workers, cores, train.threads, visible_gpus(train.device, cuda_devices, os.environ))
-    schedule = Schedule(slots, train.threads, job.reporter)
+    schedule = Schedule(slots, train.threads, job.reporter, job.fail_fast)
     schedule.run(todo, before)
     return schedule.failed
 
