@@ -1,4 +1,4 @@
-"""Prints the figures of docs/advantages.md, each computed exactly from this code: `python tests/benchmarks/advantage_facts.py`.
+"""Prints the figures of docs/advantages.md, computed exactly: `python tests/benchmarks/advantage_facts.py`.
 
 Rewards are 0 or 1, reply g on view v is right with probability p_v. The toy policy has one parameter x and says "right"
 with probability p_v = sigmoid(x + b_v): a reply's score is d log pi / dx = r - p_v, its group's gradient the mean of
@@ -83,13 +83,13 @@ def outliers() -> None:
         rewards = [1.0] + [0.0] * (size - 1)
         got = compute(rewards, [0] * size, [0] * size, TrainConfig()).values[0]
         say(f"  N = {size:<3} {got:.2f}  {(size - 1) / math.sqrt(size):.2f}")
-    say("8 right replies, one badly formed (rewards 1.0 and 0.9): its advantage by min_std")
+    say("all 8 right, one badly formed (rewards 1.0 and 0.9): its advantage by min_std")
     for floor in (0.0, 0.05, 0.2):
         config = TrainConfig(advantage_min_std=floor)
         say(f"  min_std {floor:<4g} {compute([1.0] * 7 + [0.9], [0] * 8, [0] * 8, config).values[7]:.2f}")
     got = compute([1.0, 0.9], [0] * 2, [0] * 2, TrainConfig()).values
     far = compute([1.0, 0.0], [0] * 2, [0] * 2, TrainConfig()).values
-    say(f"two replies: {got[0]:.3f} and {got[1]:.3f} for rewards 1.0 and 0.9; {far[0]:.3f} and {far[1]:.3f} for 1 and 0")
+    say(f"two replies: +-{got[0]:.3f} for rewards 1.0 and 0.9, +-{far[0]:.3f} for 1 and 0")
 
 
 if __name__ == "__main__":
