@@ -67,25 +67,42 @@ def bundle_of_data(session: Session, sample: str, data: Path, videos: Path | Non
 
 
 def row_of(number: int, variant: Any) -> dict[str, Any]:
-    """One variant as JSON: its frames' times in seconds, how they were chosen, what was vetoed and why."""
+    """One variant as JSON: its frames' times in seconds, how they were chosen, what was vetoed and why.
+
+    `clips` has the frames and the size in pixels of each clip; `contrast` marks a view that is never trained on.
+    """
+    clips = [{"frames": len(clip), "height": clip.shape[1], "width": clip.shape[2]} for clip in variant.clips()]
     return {
-        "variant": number, "frames": len(variant.times), "times": [round(float(t), 3) for t in variant.times],
+        "variant": number, "contrast": variant.contrast, "frames": len(variant.times),
+        "times": [round(float(t), 3) for t in variant.times], "clips": clips,
         "sampler": variant.sampler, "seed": variant.seed, "operators": variant.operators,
         "crop": list(variant.crop) if variant.crop else None,
-        "vetoes": [{"operator": veto.get("operator"), "reason": veto.get("reason")} for veto in variant.vetoes],
+        "vetoes": [{"operator": veto.get("operator"), "topic": veto.get("topic"), "reason": veto.get("reason")}
+                   for veto in variant.vetoes],
     }
 
 
 def lines_of(rows: list[dict[str, Any]]) -> list[str]:
     """The table for people, and a line for each veto."""
-    body = [[str(row["variant"]), str(row["frames"]), span(row["times"]), row["sampler"],
-             ", ".join(str(one.get("operator")) for one in row["operators"])] for row in rows]
-    vetoed = [f"variant {row['variant']}: vetoed {veto['operator']}: {veto['reason']}"
-              for row in rows for veto in row["vetoes"]]
-    return [*table([["VARIANT", "FRAMES", "TIMES", "SAMPLER", "OPERATORS"], *body], right=(0, 1)), *vetoed]
+    body = [[str(row["variant"]), "+".join(str(clip["frames"]) for clip in row["clips"]), times_of(row), row["sampler"],
+             "contrast" if row["contrast"] else "train",
+             ", ".join(dict.fromkeys(str(one.get("operator")) for one in row["operators"]))] for row in rows]
+    vetoed = [f"variant {row['variant']}: {'vetoed' if veto['topic'] else 'left out'} {veto['operator']}: "
+              f"{veto['reason']}" for row in rows for veto in row["vetoes"]]
+    head = ["VARIANT", "FRAMES", "TIMES", "SAMPLER", "USE", "OPERATORS"]
+    return [*table([head, *body], right=(0, 1)), *vetoed]
+
+
+def times_of(row: dict[str, Any]) -> str:
+    """The times of each clip."""
+    parts, start = [], 0
+    for clip in row["clips"]:
+        parts.append(span(row["times"][start : start + clip["frames"]]))
+        start += clip["frames"]
+    return " | ".join(parts) + " s"
 
 
 def span(times: list[float]) -> str:
-    """The first times and the last, in seconds."""
+    """The first times of a clip and the last."""
     shown = [f"{t:.1f}" for t in times]
-    return " ".join(shown if len(shown) <= 6 else [*shown[:4], "…", shown[-1]]) + " s"
+    return " ".join(shown if len(shown) <= 6 else [*shown[:4], "…", shown[-1]])

@@ -20,15 +20,17 @@ def contact_sheet(bundle: Bundle) -> bytes:
     """A PNG, 1640 pixels wide: question, one row a variant, importance with each variant's frames, answer as footer."""
     inner = WIDTH - 2 * MARGIN
     rows = [draw_row(row, inner) for row in read_rows(bundle)]
-    lanes = [row.times for row in (bundle.variant(k) for k in range(bundle.n_variants))]
-    curve = draw_curve(np.asarray(bundle.score_times), np.asarray(bundle.importance), lanes, inner)
+    variants = [bundle.variant(k) for k in range(bundle.n_variants)]
+    lanes, contrast = [one.times for one in variants], frozenset(range(bundle.n_trained, bundle.n_variants))
+    curve = draw_curve(np.asarray(bundle.score_times), np.asarray(bundle.importance), lanes, inner, contrast)
     return png(stack([draw_title(bundle.sample, lanes, inner), *rows, curve, draw_footer(bundle, inner)]))
 
 
 def read_rows(bundle: Bundle) -> list[Row]:
     """Every variant decoded, with an uncropped frame of about the same time where one is needed."""
     rows = [read_row(bundle.variant(k), k) for k in range(bundle.n_variants)]
-    whole = [(float(t), f) for row in rows if row.crop is None for t, f in zip(row.times, row.frames, strict=True)]
+    plain = [row for row in rows if len(row.operators) == 1 and len(row.starts) == 1 and not row.contrast]
+    whole = [(float(t), f) for row in plain for t, f in zip(row.times, row.frames, strict=True)]
     return [row if row.crop is None or not whole else with_whole(row, whole, bundle) for row in rows]
 
 
@@ -38,7 +40,7 @@ def read_row(variant: Variant, number: int) -> Row:
     starts = frozenset(int(start) for start in variant.clip_bounds[:-1])
     crop = next((tuple(step["box"]) for step in variant.operators if "box" in step), None)
     return Row(number, frames, variant.times, starts, list(variant.operators), variant.sampler, int(variant.seed),
-               list(variant.vetoes), crop)
+               list(variant.vetoes), crop, contrast=variant.contrast)
 
 
 def with_whole(row: Row, whole: list[tuple[float, NDArray[np.uint8]]], bundle: Bundle) -> Row:

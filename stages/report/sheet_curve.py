@@ -13,9 +13,13 @@ FINE = 3  # lines are drawn this many times larger and shrunk, so that they are 
 
 
 def draw_curve(
-    times: NDArray[np.float64], importance: NDArray[np.float32], lanes: list[NDArray[np.float64]], width: int
+    times: NDArray[np.float64], importance: NDArray[np.float32], lanes: list[NDArray[np.float64]], width: int,
+    contrast: frozenset[int] = frozenset(),
 ) -> Image.Image:
-    """Importance [N] at `times` [N] seconds as a curve; `lanes[k]` are variant k's frame times [T] seconds."""
+    """Importance [N] at `times` [N] seconds as a curve; `lanes[k]` are variant k's frame times [T] seconds.
+
+    The lanes of the variants in `contrast` say so.
+    """
     height = TOP + CURVE_HEIGHT + 12 + LANE * len(lanes) + AXIS
     picture = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(picture)
@@ -27,7 +31,8 @@ def draw_curve(
     picture.paste(curve_picture(times, importance, ends, width), (LEFT, TOP), None)
     draw_value_ticks(draw, importance, width)
     for number, lane in enumerate(lanes):
-        draw_lane(draw, number, lane, ends, width)
+        name = f"variant {number}{', contrast' if number in contrast else ''}"
+        draw_lane(draw, number, name, lane, ends, width)
     return picture
 
 
@@ -108,13 +113,13 @@ def nice_step(rough: float) -> float:
 
 
 def draw_lane(
-    draw: ImageDraw.ImageDraw, number: int, lane: NDArray[np.float64], ends: tuple[float, float], width: int
+    draw: ImageDraw.ImageDraw, number: int, name: str, lane: NDArray[np.float64], ends: tuple[float, float], width: int
 ) -> None:
     """One variant's frames as ticks on a line of its colour."""
     room = width - LEFT - RIGHT
     middle = TOP + CURVE_HEIGHT + 12 + LANE * number + LANE // 2
     colour = series_colour(number)
-    draw.text((LEFT - 8, middle), f"variant {number}", fill=colour, font=font(13, True), anchor="rm")
+    draw.text((LEFT - 8, middle), name, fill=colour, font=font(13, True), anchor="rm")
     draw.line((LEFT, middle, LEFT + room, middle), fill="#e3e6ea")
     for second in lane[np.isfinite(lane)]:
         x = LEFT + place(float(second), ends, room)

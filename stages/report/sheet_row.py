@@ -1,6 +1,7 @@
 """One row of a contact sheet: what was done to a variant, and its frames in order with their true times."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,6 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from strive.stages.report.canvas import (
-    FAINT,
     INK,
     LINE,
     MUTED,
@@ -42,12 +42,19 @@ class Row:
     vetoes: list[dict[str, Any]]
     crop: Box | None = None
     whole: NDArray[np.uint8] | None = None  # an uncropped frame, to draw the crop box on
+    contrast: bool = False  # rolled out for comparison, never trained on
 
     @property
     def decimals(self) -> int:
         """Decimals of a second that tell neighbouring frames apart: 1, or 2 where they lie closer than 0.15 s."""
-        gaps = np.diff(self.times)
+        gaps = np.diff(np.unique(self.times))
         return 2 if len(gaps) and float(gaps.min()) < 0.15 else 1
+
+    def by_clip(self, shown: list[int]) -> list[list[int]]:
+        """The shown frames of each clip, without clips of which none is shown."""
+        edges = [*sorted(self.starts), len(self.frames)]
+        clips = [[i for i in shown if a <= i < b] for a, b in pairwise(edges)]
+        return [clip for clip in clips if clip]
 
 
 def columns(count: int) -> int:
@@ -72,7 +79,10 @@ def draw_label(row: Row) -> Image.Image:
     """Name, sampler and seed, operators, vetoes with reasons, and for a crop the box on the whole frame."""
     room = LABEL_WIDTH - 18
     parts = [([f"variant {row.number}"], 18, series_colour(row.number), True)]
-    about = wrap(f"{len(row.times)} frames · {clean(row.sampler)}", room, 13, most=2)
+    if row.contrast:
+        parts.append((["contrast: never trained on"], 13, WARN, True))
+    clips = f" in {len(row.starts)} clips" if len(row.starts) > 1 else ""
+    about = wrap(f"{len(row.times)} frames{clips} · {clean(row.sampler)}", room, 13, most=2)
     parts.append(([*about, f"seed {row.seed}"], 13, MUTED, False))
     for operator in row.operators:
         parts.append((wrap(describe(operator), room, 14, most=3), 14, INK, False))
@@ -110,9 +120,10 @@ def short(value: Any) -> str:
 
 
 def describe_veto(veto: dict[str, Any]) -> str:
-    """`vetoed salient_crop: the question asks about counting`."""
+    """`vetoed salient_crop: reason`, or `left out` where the operator had nothing to work with."""
     name = clean(str(veto.get("operator") or "operator"), 60)
-    return f"vetoed {name}: {clean(str(veto.get('reason', 'no reason recorded')), 200)}"
+    reason = clean(str(veto.get("reason", "no reason recorded")), 200)
+    return f"{'vetoed' if 'topic' in veto else 'left out'} {name}: {reason}"
 
 
 def crop_preview(row: Row, room: int) -> Image.Image | None:
@@ -131,21 +142,50 @@ def crop_preview(row: Row, room: int) -> Image.Image | None:
 
 
 def draw_grid(row: Row, width: int) -> Image.Image:
-    """The frames in reading order, each with its time below; a bar marks where a new clip begins."""
+    """The frames in reading order, each with its time below; every clip under a caption of its own."""
     shown = shown_frames(len(row.frames))
-    across = columns(len(shown))
+    clips = row.by_clip(shown) or [[]]
+    across = columns(max(map(len, clips)))
     cell = (width - GAP * (across - 1)) // across
-    highest = max((round(cell * f.shape[0] / f.shape[1]) for f in row.frames), default=cell)
-    cell_height = max(8, min(highest, round(cell * 1.2)))
-    lines = max(1, -(-len(shown) // across))
-    step = cell_height + TIME_HEIGHT + 4
-    picture = Image.new("RGB", (width, lines * step + (20 if len(shown) < len(row.frames) else 0)), PAPER)
-    for place, index in enumerate(shown):
-        corner = ((place % across) * (cell + GAP), (place // across) * step)
-        draw_cell(picture, row, index, corner, cell, cell_height)
+    parts = [draw_clip(row, clip, width, cell, across) for clip in clips]
+    if len(parts) > 1:
+        parts = [captioned(part, caption(row, clip, number)) for number, (part, clip) in
+                 enumerate(zip(parts, clips, strict=True), 1)]
+    height = sum(part.height for part in parts)
+    picture = Image.new("RGB", (width, height + (20 if len(shown) < len(row.frames) else 0)), PAPER)
+    top = 0
+    for part in parts:
+        picture.paste(part, (0, top))
+        top += part.height
     if len(shown) < len(row.frames):
-        Pen(picture, 0, lines * step).write([f"{len(shown)} of {len(row.frames)} frames shown"], 13, MUTED)
+        Pen(picture, 0, top).write([f"{len(shown)} of {len(row.frames)} frames shown"], 13, MUTED)
     return picture
+
+
+def draw_clip(row: Row, clip: list[int], width: int, cell: int, across: int) -> Image.Image:
+    """The frames of one clip in lines of `across` cells, `cell` pixels wide."""
+    highest = max((round(cell * row.frames[i].shape[0] / row.frames[i].shape[1]) for i in clip), default=cell)
+    height = max(8, min(highest, round(cell * 1.2)))
+    step = height + TIME_HEIGHT + 4
+    picture = Image.new("RGB", (width, max(1, -(-len(clip) // across)) * step), PAPER)
+    for place, index in enumerate(clip):
+        corner = ((place % across) * (cell + GAP), (place // across) * step)
+        draw_cell(picture, row, index, corner, cell, height)
+    return picture
+
+
+def caption(row: Row, clip: list[int], number: int) -> str:
+    """`clip 2: 4 frames, 68 × 68 pixels`."""
+    height, width = row.frames[clip[0]].shape[:2]
+    return f"clip {number}: {len(clip)} frames, {width} × {height} pixels"
+
+
+def captioned(picture: Image.Image, text: str) -> Image.Image:
+    """The picture below a line of small text."""
+    whole = Image.new("RGB", (picture.width, picture.height + TIME_HEIGHT), PAPER)
+    Pen(whole, 0, 2).write([text], 13, MUTED, True)
+    whole.paste(picture, (0, TIME_HEIGHT))
+    return whole
 
 
 def draw_cell(picture: Image.Image, row: Row, index: int, corner: tuple[int, int], cell: int, height: int) -> None:
@@ -155,8 +195,6 @@ def draw_cell(picture: Image.Image, row: Row, index: int, corner: tuple[int, int
     picture.paste(thumb, (left, top))
     draw = ImageDraw.Draw(picture)
     draw.rectangle((left, top, left + thumb.width - 1, top + thumb.height - 1), outline=LINE)
-    if index in row.starts and index:
-        draw.rectangle((left - GAP // 2 - 1, top, left - GAP // 2 + 1, top + height), fill=FAINT)
     draw.text((left, top + thumb.height + 3), clock(float(row.times[index]), row.decimals), fill=MUTED, font=font(13))
 
 

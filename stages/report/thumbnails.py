@@ -26,8 +26,8 @@ def thumbnails(variant: Variant) -> list[Thumbnail]:
     frames = [frame for clip in variant.clips() for frame in clip]
     spread = np.linspace(0, len(frames) - 1, min(MOST, len(frames))).round().astype(int)
     chosen: list[int] = np.unique(spread).tolist()
-    close = len(frames) > 1 and float(np.diff(variant.times).min()) < 0.15
-    digits = 2 if close else 1
+    gaps = np.diff(np.unique(variant.times))
+    digits = 2 if len(gaps) and float(gaps.min()) < 0.15 else 1
     return [Thumbnail(data_uri(Image.fromarray(frames[i])), clock(float(variant.times[i]), digits)) for i in chosen]
 
 

@@ -45,9 +45,9 @@ class VariantsStage:
         names = contrast_only(job.config.variants)
         if names and job.reporter not in self.told:
             self.told.add(job.reporter)
-            looked_after = "only the guard's keywords" if job.config.variants.guard else "nothing"
+            looked_after = "only the guard's keywords keep" if job.config.variants.guard else "nothing keeps"
             job.reporter.warn(f"variants.operators trains on {', '.join(names)}, made to change what a video says: "
-                              f"{looked_after} keeps wrong answers out; variants.contrast compares without training")
+                              f"{looked_after} wrong answers out; variants.contrast compares without training")
 
     def item(self, job: Job, sample: Sample, settings: dict[str, Any]) -> Item:
         """One sample's item; blocked when its video or its question failed."""

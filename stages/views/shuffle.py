@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from strive.stages.views.frame_choice import apply_canonical
-from strive.stages.views.operation import Operator, Scene
+from strive.stages.views.operation import Inapplicable, Operator, Scene
 from strive.stages.views.randomness import generator, stable_seed
 from strive.stages.views.view import View
 
@@ -38,7 +38,12 @@ def shuffled(n: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def reordered(view: View, order: np.ndarray, step: dict) -> View:
-    """The view's frames in that order, each under the time that was told at its new place."""
+    """The view's frames in that order, each under the time that was told at its new place.
+
+    Raises `Inapplicable` for a view of several clips: a frame of one size has no place in a clip of another.
+    """
+    if len(view.bounds()) > 2:
+        raise Inapplicable("the view is in several clips")
     return replace(view, indices=view.indices[order], told=view.timed, operators=(*view.operators, step))
 
 

@@ -37,6 +37,11 @@ def answer(*arguments: str) -> dict[str, Any]:
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
+    """A bundle file of one sample with id `how-many`, in the default variants."""
+    return write_one(tmp_path / "bundle.h5", VariantsConfig(frames=4))
+
+
+def write_one(path: Path, config: VariantsConfig) -> Path:
     """A bundle file of one sample with id `how-many`."""
     sample = Sample("how-many", "a.mp4", "How many balls?", None, "3", "numerical")
     times = np.arange(12.0)
@@ -44,8 +49,6 @@ def bundle(tmp_path: Path) -> Path:
     frames = FrameSet(times, np.arange(12), np.tile(np.int32([48, 64]), (12, 1)), images, {})
     raw = np.random.default_rng(0).normal(size=12).astype(np.float32)
     scores = Scores(raw, zscore(raw), times, np.array([[0, 0, 0.6, 0.6]]), np.ones((12, 1), np.float32), {})
-    config = VariantsConfig(frames=4)
-    path = tmp_path / "bundle.h5"
     views = build_views(sample.blind(), scores, frames.sizes, config)
     path.write_bytes(write_bundle(sample, frames, scores, views, config, KEY))
     return path
@@ -68,6 +71,35 @@ def test_json_names_times_samplers_and_vetoes_with_reasons(bundle: Path, tmp_pat
     assert found["variants"][0]["times"] == [1.0, 4.0, 7.0, 10.0]
     veto = found["variants"][3]["vetoes"][0]
     assert veto["operator"] == "salient_crop" and veto["reason"]
+
+
+def test_contrast_views_and_several_clips_are_marked(tmp_path: Path) -> None:
+    config = VariantsConfig(frames=4, count=3, operators=("canonical", "reverse", "crop_append"),
+                            guard=False, contrast=("shuffle",))
+    bundle = write_one(tmp_path / "bundle.h5", config)
+    rows = answer(str(bundle), "--out", str(tmp_path / "a.png"))["variants"]
+    assert [row["contrast"] for row in rows] == [False, False, False, True]
+    assert [sum(clip["frames"] for clip in row["clips"]) for row in rows] == [len(row["times"]) for row in rows]
+    assert [clip["frames"] for clip in rows[2]["clips"]] == [4, 2]
+    assert rows[2]["clips"][0]["width"] == 64 > rows[2]["clips"][1]["width"]
+    lines = strive(str(bundle), "--out", str(tmp_path / "b.png")).stdout.splitlines()
+    head, *table = lines[1:6]
+    assert [line[head.index("USE"):].split()[0] for line in table] == ["train", "train", "train", "contrast"]
+    assert " | " in table[2] and table[2].split()[1] == "4+2" and "canonical, shuffle" in table[3]
+
+
+def test_a_veto_of_the_guard_names_its_topic_and_an_operator_without_work_is_left_out(tmp_path: Path) -> None:
+    config = VariantsConfig(frames=4, count=2, operators=("draw+salient_crop", "tiers"))
+    bundle = write_one(tmp_path / "bundle.h5", config)
+    rows = answer(str(bundle), "--out", str(tmp_path / "a.png"))["variants"]
+    (crop,) = rows[0]["vetoes"]
+    assert crop["topic"] == "counting" and "how many" in crop["reason"]
+    assert [one["operator"] for one in rows[1]["operators"]] == ["phase"]
+    out = strive(str(bundle), "--out", str(tmp_path / "b.png")).stdout
+    assert "variant 0: vetoed salient_crop: could change the answer" in out
+    unguarded = write_one(tmp_path / "other.h5", config.model_copy(update={"guard": False, "crop_area": 1.0}))
+    out = strive(str(unguarded), "--out", str(tmp_path / "c.png")).stdout
+    assert "variant 0: left out salient_crop: the box is the whole frame" in out
 
 
 def test_a_sample_is_found_by_id_as_the_last_run_left_it(bundle: Path, tmp_path: Path, own_cache: Path) -> None:

@@ -26,8 +26,9 @@ def colour_of(index: int) -> tuple[int, int, int]:
 
 
 def bundle_bytes(question: str = "What happens to the ball?", answer: str = "B", frames: int = 8, pool: int = 40,
-                 sample_id: str = "q1", options: tuple[str, ...] = ("it falls", "it rolls")) -> bytes:
-    """A bundle of 40 frames of one colour each, 10 s apart from 0.5 s on, 96 × 64 pixels."""
+                 sample_id: str = "q1", options: tuple[str, ...] = ("it falls", "it rolls"),
+                 **variants: Any) -> bytes:
+    """A bundle of 40 frames of one colour each, 10 s apart from 0.5 s on, 96 × 64 pixels; `variants`: settings."""
     sample = Sample(sample_id, "ball.mp4", question, options, answer, "multiple_choice")
     times = 0.5 + 10.0 * np.arange(pool)
     images = [encode(np.full((64, 96, 3), colour_of(i), np.uint8)) for i in range(pool)]
@@ -37,7 +38,7 @@ def bundle_bytes(question: str = "What happens to the ball?", answer: str = "B",
     tiles = rng.normal(size=(pool, 9)).astype(np.float32)
     meta = {"scorer": {"scorer": "clip", "model": "demo"}, "text": {}}
     scores = Scores(raw, zscore(raw), times, TILES, tiles, meta)
-    config = VariantsConfig(frames=frames)
+    config = VariantsConfig(frames=frames, **variants)
     views = build_views(sample.blind(), scores, kept.sizes, config)
     return write_bundle(sample, kept, scores, views, config, "ab" * 32)
 

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -103,3 +104,31 @@ def test_control_characters_are_taken_out_of_text() -> None:
 )
 def test_times_are_written_as_clocks(seconds: float, text: str) -> None:
     assert clock(seconds) == text
+
+
+def test_a_contrast_view_is_marked_and_its_frames_stand_as_they_are_shown(make_bundle: Make) -> None:
+    rows = read_rows(make_bundle(contrast=("reverse",)))
+    assert [row.contrast for row in rows] == [False, False, False, False, True]
+    forward, backward = (np.stack([frame.mean((0, 1)) for frame in rows[k].frames]) for k in (0, 4))
+    assert np.allclose(forward[::-1], backward) and rows[0].times.tolist() == rows[4].times.tolist()
+    drawn, plain = draw_row(rows[4], WIDTH), draw_row(replace(rows[4], contrast=False), WIDTH)
+    assert np.asarray(drawn)[:, :LABEL_WIDTH].tobytes() != np.asarray(plain)[:, :LABEL_WIDTH].tobytes()
+
+
+def test_each_clip_begins_a_line_of_its_own(make_bundle: Make) -> None:
+    bundle = make_bundle(operators=("canonical", "tiers", "crop_append"), tier_pixels=84 * 56,
+                         tiers=((0.5, 1), (0.5, 3)))
+    for row in read_rows(bundle)[1:3]:
+        assert len(row.starts) == 2
+        drawn = np.asarray(draw_row(row, WIDTH - 2 * MARGIN))[:, LABEL_WIDTH:]
+        clips = [[centre_of(drawn, np.median(row.frames[i], (0, 1))) for i in clip]
+                 for clip in row.by_clip(list(range(len(row.frames))))]
+        if row.crop is None:
+            assert max(line for line, _ in clips[0]) < min(line for line, _ in clips[1])
+            assert clips[0][0][1] == clips[1][0][1]
+
+
+def test_frames_of_several_clips_are_thinned_together(make_bundle: Make) -> None:
+    row = read_rows(make_bundle(operators=("crop_append",), count=1))[0]
+    assert [len(clip) for clip in row.by_clip(list(range(12)))] == [8, 4]
+    assert row.by_clip([9]) == [[9]] and row.decimals == 1

@@ -15,7 +15,8 @@ from strive.stages.bundle import Bundle
 from strive.stages.bundle.images import encode
 from strive.stages.frames.frameset import FrameSet, write_frames
 from strive.stages.plan import Job
-from strive.stages.runner import run_stage
+from strive.stages.reporter import Silent
+from strive.stages.runner import plan_stage, run_stage
 from strive.stages.tasks.sample import Sample
 
 SAMPLES = [
@@ -165,6 +166,46 @@ def test_wrong_names_stop_before_any_work(tmp_path: Path) -> None:
         run_stage(stage, job)
     with pytest.raises(UsageError, match="zoom"):
         run_stage("variants", job)
+
+
+def test_wrong_names_among_the_contrast_views_stop_before_any_work(tmp_path: Path) -> None:
+    job = job_of(tmp_path, contrast=("shuffel",))
+    with pytest.raises(UsageError, match="variants.contrast: unknown operator 'shuffel'"):
+        plan_stage("variants", job)
+
+
+class Listener(Silent):
+    """Keeps the warnings."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+def test_operators_made_for_contrast_are_warned_of_once_where_they_are_trained_on(tmp_path: Path) -> None:
+    job = job_of(tmp_path, operators=("canonical", "draw+reverse"))
+    job.reporter = Listener()
+    plan_stage("variants", job)
+    bundles(job)
+    assert len(job.reporter.warnings) == 1 and "reverse" in job.reporter.warnings[0]
+    other = job_of(tmp_path, contrast=("shuffle", "reverse"))
+    other.reporter = Listener()
+    bundles(other)
+    assert other.reporter.warnings == []
+
+
+def test_contrast_views_are_in_the_bundle_with_rising_times_and_without_vetoes(tmp_path: Path) -> None:
+    samples = [replace(SAMPLES[0], question="Which disc comes first?")]
+    made = bundles(job_of(tmp_path, samples, count=2, operators=("canonical", "reverse"), contrast=("reverse",)))["q1"]
+    bundle = Bundle.open(made.read("bundle.h5"))
+    assert made.meta["contrast"] == 1 and (bundle.n_trained, bundle.n_variants) == (2, 3)
+    plain, vetoed, contrast = (bundle.variant(k) for k in range(3))
+    assert [step["operator"] for step in vetoed.operators] == ["phase"]
+    assert (vetoed.vetoes[0]["operator"], vetoed.vetoes[0]["topic"]) == ("reverse", "order")
+    assert not contrast.vetoes and contrast.times.tolist() == plain.times.tolist()
+    assert (contrast.clips()[0] == plain.clips()[0][::-1]).all()
 
 
 def test_frames_do_not_depend_on_extract_settings_only_on_content(tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ from strive.configs.errors import UsageError
 from strive.stages.frames.scores import Scores, zscore
 from strive.stages.tasks.sample import Question
 from strive.stages.views.build import build_views
+from strive.stages.views.operation import Inapplicable
 from strive.stages.views.operators import OPERATORS, chain, check_names, contrast_only
 from strive.stages.views.segment import best_stretch, shares, stretch_length
-from strive.stages.views.shuffle import shuffled
+from strive.stages.views.shuffle import reordered, shuffled
 from strive.stages.views.uniform import uniform_indices
 from strive.stages.views.view import View
 
@@ -176,3 +177,11 @@ def test_operators_made_for_contrast_are_named_where_they_are_trained_on() -> No
     assert contrast_only(VariantsConfig(operators=("canonical", "draw+reverse", "shuffle"))) == ["reverse", "shuffle"]
     assert contrast_only(VariantsConfig(operators=("canonical", "shuffle"), count=1)) == []
     assert {name for name, one in OPERATORS.items() if one.contrast_only} >= {"shuffle", "reverse"}
+
+
+def test_a_view_of_several_clips_is_not_reordered() -> None:
+    view = View(np.arange(6), clip_bounds=(0, 4, 6))
+    with pytest.raises(Inapplicable, match="clips"):
+        reordered(view, np.arange(6)[::-1], {"operator": "reverse"})
+    one_clip = reordered(replace(view, clip_bounds=(0, 6)), np.arange(6)[::-1], {"operator": "reverse"})
+    assert one_clip.indices.tolist() == [5, 4, 3, 2, 1, 0] and one_clip.timed.tolist() == list(range(6))
