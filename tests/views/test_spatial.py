@@ -181,6 +181,7 @@ def test_a_crop_in_tiers_is_scaled_to_each_tiers_size() -> None:
     view = view_of("tiers+salient_crop", tier_pixels=HEIGHT * WIDTH)
     sizes = [shown(view, start, picture()).shape[:2] for start in view.bounds()[:-1]]
     x0, y0, x1, y1 = view.crop or (0, 0, 0, 0)
+    assert [step["operator"] for step in view.operators[:2]] == ["tiers", "salient_crop"]
     assert sizes[0] == (y1 - y0, x1 - x0) and sizes[1:] == [tuple(step["size"]) for step in view.operators
                                                           if "size" in step]
 
