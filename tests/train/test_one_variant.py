@@ -10,8 +10,10 @@ from strive.configs.load import load
 
 
 def grpo(step: Step, model: Path) -> tuple[list[float], float, dict[str, torch.Tensor]]:
-    """(advantages, loss, gradients) of GRPO with the tokens of all replies averaged (DAPO, arXiv 2503.14476, eq. 8), for
-    groups of eight rows; a reply at a time, each with its whole prompt."""
+    """(advantages, loss, gradients) of GRPO, the tokens of all replies averaged (DAPO, arXiv 2503.14476, eq. 8).
+
+    Groups of eight rows; a reply at a time, each with its whole prompt.
+    """
     config, policy = step.config, policy_of(model)
     advantages: list[float] = []
     for start in range(0, len(step.rows), 8):

@@ -76,11 +76,3 @@ def _scoped(raw: np.ndarray, groups: np.ndarray, cells: np.ndarray, scored: np.n
         made = scope(Question(raw[rows], members(cells[rows], np.ones(len(rows), dtype=bool)), batch), config)
         values[rows], taught[rows] = made.values, made.teaches
     return values, taught
-
-
-def is_informative(rewards: Sequence[float] | np.ndarray, variant_ids: Sequence[Hashable] | None = None) -> bool:
-    """`teaches` under scope `joint`, or with `variant_ids` under `per_variant`."""
-    from strive.configs.run_stages import TrainConfig
-
-    config = TrainConfig(advantage_scope="joint" if variant_ids is None else "per_variant")
-    return teaches(rewards, [0] * len(rewards) if variant_ids is None else variant_ids, config)
