@@ -36,7 +36,10 @@ def limits(summary: Mapping[str, Any]) -> list[str]:
 
 def on_view(summary: Mapping[str, Any], view: str) -> list[str]:
     """One sentence for the differences told from 0 and one for the others."""
-    above, below, open_, none = [], [], [], []
+    above: list[str] = []
+    below: list[str] = []
+    inside: list[str] = []
+    none: list[str] = []
     for name, found in differences(summary, view).items():
         if found["mean"] is None:
             continue
@@ -44,9 +47,9 @@ def on_view(summary: Mapping[str, Any], view: str) -> list[str]:
         if found["ci"] is None:
             none.append(told)
         else:
-            (above if found["ci"][0] > 0 else below if found["ci"][1] < 0 else open_).append(told)
+            (above if found["ci"][0] > 0 else below if found["ci"][1] < 0 else inside).append(told)
     parts = [f"{label}: {'; '.join(names)}" for label, names in (
-        ("above 0", above), ("below 0", below), ("with 0 inside", open_), ("without an interval", none)) if names]
+        ("above 0", above), ("below 0", below), ("with 0 inside", inside), ("without an interval", none)) if names]
     if not parts:
         return []
     return [f"On the {VIEW_NAMES.get(view, view)}, difference to {summary['baseline']} in percentage points with its "

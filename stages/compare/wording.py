@@ -49,7 +49,7 @@ def difference(found: Mapping[str, Any] | None) -> str:
     if found is None or found["mean"] is None:
         return NONE
     if found["ci"] is None:
-        return f"{points(found['mean'])} ({found.get('note', 'no interval')})"
+        return f"{points(found['mean'])} ({'n = 1' if found['n'] == 1 else found.get('note', 'no interval')})"
     low, high = found["ci"]
     digits = 2 if any(0 < abs(end) < 0.0005 for end in (low, high)) else 1  # so that 0 inside can be told from beside
     return f"{points(found['mean'], digits)} [{points(low, digits)}, {points(high, digits)}]"

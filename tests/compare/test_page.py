@@ -113,7 +113,8 @@ def test_every_recipe_has_its_figures_in_the_table(summary: dict[str, Any], page
 def test_all_parts_are_there(page: Tags) -> None:
     text = words_of(page)
     for expected in ("Held-out accuracy", "Differences to grpo", "What it shows, and what it does not",
-                     "Learning curves", "Zero-variance share", "Reward variance", "Groups of the base policy", "Families of questions",
+                     "Learning curves", "Zero-variance share", "Reward variance", "Groups of the base policy",
+                     "Families of questions",
                      "Other pairs of recipes", "variants.sampler", "40 questions", "visual tokens a step", "agreement"):
         assert expected in text, expected
     charts = [a["aria-label"] for _, a in page.tags if "data-lines" in a]
@@ -213,3 +214,8 @@ def test_numbers_as_they_are_read() -> None:
         "< 0.0001", "0.0005", "0.041", "0.31", "–"]
     assert [wording.points(v) for v in (-0.0004, 0.013, -0.0131)] == ["0.0", "+1.3", "−1.3"]
     assert [wording.duration(s) for s in (4.21, 272.0, 5000.0, None)] == ["4.2 s", "4 min 32 s", "1 h 23 min", "–"]
+
+
+def test_one_seed_shows_differences_without_p() -> None:
+    page = words_of(Tags(render(summarise(comparison(seeds=1)))))
+    assert "(n = 1)" in page and "Holm" not in page and "p –" not in page
