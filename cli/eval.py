@@ -78,7 +78,7 @@ def run(
         failed=outcome.failed,
         outputs=outputs,
         fields=fields,
-        lines=lines_of(outcome, folder),
+        lines=lines_of(outcome, folder, scorer_of(session.resolved.config)),
     )
 
 
@@ -143,7 +143,10 @@ def refuse_unused(bench: str, videos: Path | None, follow_links: bool) -> None:
 
 def plan_lines(job: Any) -> list[str]:
     """What will be asked of whom, before any work."""
-    settings = job.config.eval
+    from strive.stages.eval.choosing import described
+    from strive.stages.eval.footage import chosen_by
+
+    settings, chosen = job.config.eval, chosen_by(job.config, job.store)
     videos = len({sample.video for sample in job.data.samples})
     shown = (
         "no video (text only)" if settings.control == "text_only" else f"{settings.frames} {settings.sampler} frames"
@@ -155,15 +158,24 @@ def plan_lines(job: Any) -> list[str]:
         f"         model {job.model}; {shown}{control}, at most {settings.max_pixels} pixels each; "
         f"prompt {settings.prompt_format}; {decoding}, at most {settings.max_new_tokens} new tokens; "
         f"protocol {settings.protocol}",
+        *([f"         frames chosen for each question by {described(chosen)}, eval.seed {settings.seed}, on "
+           f"{scorer_of(job.config)}; embed and score run first, where they are not cached"] if chosen else []),
     ]
 
 
-def lines_of(outcome: Any, folder: Path) -> list[str]:
+def scorer_of(config: Any) -> str:
+    """The scorer for people."""
+    name = f"{config.score.scorer} {config.score.model}" if config.score.scorer == "clip" else config.score.scorer
+    return f"scores of {name} ({config.score.text})"
+
+
+def lines_of(outcome: Any, folder: Path, scorer: str) -> list[str]:
     """The figures for people, unread replies and undecodable videos beside them."""
     found = outcome.results
     ci = f" (95 % {100 * found['ci'][0]:.1f}–{100 * found['ci'][1]:.1f})" if found["ci"] else ""
     chance = f"   chance {percent(found['chance'])}" if found["chance"] is not None else ""
-    apart = ("unparsed", "ambiguous", "truncated", "empty", "undecodable", "too_large")
+    shown = shown_by(found["recipe"], scorer)
+    apart = ("unparsed", "ambiguous", "truncated", "empty", "undecodable", "too_large", *(["unscored"] * bool(shown)))
     counts = [f"{found[f'n_{name}']} {name.replace('_', ' ')}" for name in apart]
     state = (
         "nothing to do: all questions are answered; use --force to redo"
@@ -176,6 +188,7 @@ def lines_of(outcome: Any, folder: Path) -> list[str]:
         f"format {percent(found['format_rate'])}",
         f"  accuracy of the {found['n_answered']} read replies {percent(found['accuracy_answered'])}   "
         f"{', '.join(counts)}",
+        *shown,
     ]
     for field, values in found["groups"].items():
         rows = [
@@ -184,6 +197,16 @@ def lines_of(outcome: Any, folder: Path) -> list[str]:
         ]
         lines += ["", *("  " + line for line in table(rows, right=(1, 2)))]
     return [*lines, f"  {folder / 'results.json'}"]
+
+
+def shown_by(recipe: dict[str, Any], scorer: str) -> list[str]:
+    """A line for figures on frames that are not the uniform ones, which they must not be mixed up with."""
+    from strive.stages.eval.choosing import described, of_recipe
+
+    chosen = of_recipe(recipe)
+    if not chosen:
+        return []
+    return [f"  frames chosen for each question by {described(chosen)}, eval.seed {recipe['eval.seed']}, on {scorer}"]
 
 
 def percent(value: float | None) -> str:

@@ -15,6 +15,8 @@ from strive.stages.views.randomness import generator, stable_seed
 from strive.stages.views.samplers import SAMPLERS, SamplerParams
 
 IMPORTANCE = "importance"
+CHOSEN = "chosen."
+"""Start of a recipe's keys that tell how frames were chosen."""
 READS = {"topk": (), "binmax": (), "its": ("its_power",), "aks": ("aks_depth", "aks_threshold"), "gumbel": ("tau",),
          "strat_gumbel": ("tau", "coverage")}
 ScoresOf = Callable[[Question], Scores]
@@ -77,7 +79,12 @@ def frame_choice(config: EvalConfig, variants: VariantsConfig | None = None) -> 
     return choice
 
 
-def described(recipe: Mapping[str, Any]) -> str:
-    """The sampler of a result for people, from what `FrameChoice.recipe` said: "strat_gumbel (tau 0.5, …)"."""
-    settings = ", ".join(f"{name} {value:g}" for name, value in recipe.items() if name != "sampler")
-    return f"{recipe['sampler']} ({settings})" if settings else str(recipe["sampler"])
+def of_recipe(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """What a result's recipe says of its frames, {} when they are uniform."""
+    return {key.removeprefix(CHOSEN): value for key, value in recipe.items() if key.startswith(CHOSEN)}
+
+
+def described(chosen: Mapping[str, Any]) -> str:
+    """The sampler of a result for people: "strat_gumbel (tau 0.5, coverage 0.5)"."""
+    settings = ", ".join(f"{name} {chosen[name]:g}" for name in asdict(SamplerParams()) if name in chosen)
+    return f"{chosen['sampler']} ({settings})" if settings else str(chosen["sampler"])

@@ -7,6 +7,7 @@ from strive.cache.digest import digest_json
 from strive.cache.key import library_series
 from strive.configs.run_stages import EvalConfig
 from strive.configs.schema import Config
+from strive.stages.eval.choosing import CHOSEN
 from strive.stages.tasks.plugins import plugin_identity
 from strive.stages.tasks.prompt import format_named
 from strive.stages.tasks.sample import Sample
@@ -34,7 +35,7 @@ def recipe_of(config: Config, bench: str, identity: str, chosen: Mapping[str, An
         **{f"extract.{key}": value for key, value in config.extract.result_keys().items()},
         "libraries": library_series("torch", "transformers"),
         **({"own_code": own} if own else {}),
-        **{f"chosen.{key}": value for key, value in (chosen or {}).items()},
+        **{CHOSEN + key: value for key, value in (chosen or {}).items()},
     }
 
 
