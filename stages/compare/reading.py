@@ -69,7 +69,7 @@ def adjusted(summary: Mapping[str, Any]) -> list[str]:
              f"{'were' if count > 1 else 'was'} tested; if no recipe differed, {expected} p-values below 0.05 would be "
              "expected by chance.")
     rest = f"Below 0.05 after Holm's adjustment for that number: {', '.join(kept) if kept else 'none'}."
-    return [f"{first} {rest} The other tables' p-values are not adjusted."]
+    return [f"{first} {rest} No other figure is adjusted."]
 
 
 def groups(summary: Mapping[str, Any]) -> list[str]:
@@ -101,7 +101,7 @@ def unlike(summary: Mapping[str, Any]) -> list[str]:
 
 def unfinished(summary: Mapping[str, Any]) -> list[str]:
     """Runs that are missing, and what that does to the pairs."""
-    count = len(summary["failed"])
+    count = sum(one["seed"] >= 0 for one in summary["failed"])  # the others are not trained
     if not count:
         return []
     return [f"{count} run{'s' if count > 1 else ''} did not finish: differences are paired over the seeds that both "

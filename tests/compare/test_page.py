@@ -163,11 +163,13 @@ def test_sentences_name_what_is_told_from_zero_and_how_many_were_tested(summary:
 
 def test_failed_runs_are_named_and_pairs_counted(whole: Comparison) -> None:
     runs = [run for run in whole.runs if (run.arm, run.seed) != ("strive", 2)]
-    failed = [{"arm": "strive", "seed": 2, "reason": "stopped: the loss is not finite"}]
+    failed = [{"arm": "strive", "seed": 2, "reason": "stopped: the loss is not finite"},
+              {"arm": "groups of temporal", "seed": -1, "reason": "killed"}]
     found = summarise(replace(whole, runs=runs, failed=failed))
     text = words_of(Tags(render(found)))
-    assert "the loss is not finite" in text and "4 of 5 seeds" in text and "Failed runs (1)" in text
-    assert any("did not finish" in one for one in reading.limits(found))
+    assert "the loss is not finite" in text and "4 of 5 seeds" in text and "Failed runs (2)" in text
+    assert "groups of temporal – killed" in text or "groups of temporal–killed" in text
+    assert any("1 run did not finish" in one for one in reading.limits(found))
 
 
 def test_identical_recipes_are_called_identical(whole: Comparison) -> None:
