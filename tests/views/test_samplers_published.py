@@ -106,14 +106,13 @@ def test_a_high_power_of_its_is_top_k_even_where_powers_vanish() -> None:
         assert its(score, k, power=1e7) == best
 
 
+@pytest.mark.filterwarnings("ignore:Mean of empty slice", "ignore:invalid value", "ignore:Degrees of freedom")
 @pytest.mark.parametrize(("threshold", "depth"), [(0.2, 3), (0.8, 5), (0.0, 5), (9.0, 2), (0.35, 1), (0.5, 0)])
 def test_aks_is_the_published_rule_wherever_that_gives_k_frames_and_holds_its_frames_elsewhere(
     threshold: float, depth: int
 ) -> None:
     equal = 0
     for score, k in videos(400, seed=3):
-        if len(score) < 2**depth:
-            continue  # the published rule takes means of nothing
         theirs, ours = published_aks(score, k, threshold, depth), aks(score, k, threshold, depth)
         assert set(theirs) <= set(ours)
         if len(theirs) == k:
