@@ -209,7 +209,9 @@ class Stepper:
                        self.config, [r.accuracy for r in records])
         if self.config.kl_beta > 0 and self.config.kl_in == "reward":  # charges always differ
             flat = {place for place, rows in found.groups().items() if not self._teaches([records[i] for i in rows])}
-            made.stats["frac_zero_std"] = len(flat) / len(found.prompts)
+            earned = compute([r.earned for r in records], [r.place for r in records], [r.variant_id for r in records],
+                             self.config).stats
+            made.stats.update({name: earned[name] for name in ("frac_zero_std", "frac_zero_std_per_variant")})
             left_aside = left_aside | flat if self.config.zero_std != "keep" else left_aside
         if not left_aside:
             return made
