@@ -11,7 +11,7 @@ from strive.stages.compare.layout import Layout
 from strive.stages.compare.material import Material
 from strive.stages.compare.plan import Plan
 from strive.stages.compare.results import Comparison, RunResult
-from strive.stages.compare.tasks import Task
+from strive.stages.compare.tasks import Task, wanted_groups
 from strive.stages.tasks.dataset import read_dataset
 
 
@@ -26,13 +26,13 @@ def gather(plan: Plan, material: Material, layout: Layout, tasks: Sequence[Task]
         seconds[task.name] = took
         if task.spec.kind == "train":
             runs.append(run_result(task, took))
-    lost = [{"arm": task.spec.arm if task.spec.kind != "base" else task.name,
+    lost = [{"arm": task.spec.arm if task.spec.kind == "train" else task.name,
              "seed": task.spec.seed if task.spec.kind == "train" else -1, "reason": failed[task.name]}
             for task in tasks if task.name in failed]
     return Comparison(
         arms=[entry.arm for entry in plan.entries], seeds=plan.seeds, baseline=plan.baseline, budget=plan.budget,
         runs=runs, base=read_evals(layout.base), base_scores=read_scores(layout.base),
-        families=families(material), groups=read_groups(tasks), failed=lost, timing={"runs": seconds},
+        families=families(material), groups=read_groups(plan, layout, tasks), failed=lost, timing={"runs": seconds},
     )
 
 
@@ -60,14 +60,11 @@ def families(material: Material) -> dict[str, str]:
     return {sample.id: str(sample.meta.get("family") or "") for sample in read_dataset(material.evaluation)}
 
 
-def read_groups(tasks: Sequence[Task]) -> dict[str, dict[str, list[int]]]:
-    """Arm -> question -> for each round 1 when all rewards of the group are equal, else 0."""
-    found: dict[str, dict[str, list[int]]] = {}
-    for task in tasks:
-        if task.spec.kind != "groups" or task.seconds() is None:
-            continue
-        found[task.spec.arm] = flat_groups(read_jsonl(Path(task.spec.folder) / "groups.jsonl"), task.spec.rounds)
-    return found
+def read_groups(plan: Plan, layout: Layout, tasks: Sequence[Task]) -> dict[str, dict[str, list[int]]]:
+    """Arm -> question -> for each round 1 when all rewards of the group are equal, else 0; finished ones only."""
+    done = {Path(task.spec.folder) for task in tasks if task.spec.kind == "groups" and task.seconds() is not None}
+    return {entry.arm.name: flat_groups(read_jsonl(folder / "groups.jsonl"), plan.rounds)
+            for folder, entries in wanted_groups(plan, layout).items() if folder in done for entry in entries}
 
 
 def flat_groups(rows: Sequence[Mapping[str, Any]], rounds: int) -> dict[str, list[int]]:

@@ -3,7 +3,7 @@
 OUT/world/                      the demo world, without --data
 OUT/runs/RECIPE/seed_N/         a training run, as `strive train` writes it
 OUT/runs/RECIPE/seed_N/eval/    uniform/, importance/, agreement/: the final policy
-OUT/runs/RECIPE/groups/         groups of the base policy (--groups)
+OUT/groups/                     groups of the base policy (--groups), for recipes that make the same ones once
 OUT/base/                       uniform/, importance/: the policy before training
 OUT/work/                       what runs are told, their logs; done/ says which are finished
 OUT/compare.json, compare.html
@@ -17,7 +17,7 @@ from pathlib import Path
 from strive.cache.digest import digest_json
 
 STARTED = "compare_started.json"
-OURS = ("world", "runs", "base", "work", STARTED, "compare.json", "compare.html")
+OURS = ("world", "runs", "groups", "base", "work", STARTED, "compare.json", "compare.html")
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,6 @@ class Layout:
     def run(self, arm: str, seed: int) -> Path:
         """One training run."""
         return self.out / "runs" / safe(arm) / f"seed_{seed}"
-
-    def groups(self, arm: str) -> Path:
-        """The groups that one recipe makes of the base policy."""
-        return self.out / "runs" / safe(arm) / "groups"
 
     def clear(self) -> None:
         """Forget the comparison. A folder that none was begun in is left as it is: it is somebody's own."""

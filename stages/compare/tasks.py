@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from strive.cache.atomic import write_json
 from strive.cache.digest import digest_file
 from strive.configs.schema import Config
+from strive.stages.compare import groups
 from strive.stages.compare.layout import Layout
 from strive.stages.compare.material import Material, bundle_list, held_out_list
 from strive.stages.compare.plan import Entry, Plan, changed
@@ -85,7 +86,12 @@ def all_tasks(plan: Plan, material: Material, layout: Layout, store: Path,
     maker = TaskMaker(plan, material, layout, store, views)
     tasks = [maker.make("base", plan.base, 0)]
     tasks += [maker.make("train", entry, seed) for seed in plan.seeds for entry in plan.entries]
-    return tasks + ([maker.make("groups", entry, 0) for entry in plan.entries] if plan.rounds else [])
+    return tasks + [maker.groups(folder, entries) for folder, entries in wanted_groups(plan, layout).items()]
+
+
+def wanted_groups(plan: Plan, layout: Layout) -> dict[Path, list[Entry]]:
+    """Folder -> the recipes whose groups are rolled out into it; {} when none are asked for."""
+    return groups.distinct(plan.entries, layout) if plan.rounds else {}
 
 
 @dataclass(frozen=True)
@@ -99,23 +105,33 @@ class TaskMaker:
     views: tuple[str, ...]
 
     def make(self, kind: str, entry: Entry, seed: int) -> Task:
-        """One task."""
-        layout, name = self.layout, entry.arm.name
-        folder = {"base": layout.base, "train": layout.run(name, seed), "groups": layout.groups(name)}[kind]
-        label = {"base": BASE, "train": f"{name} seed {seed}", "groups": f"{name} groups"}[kind]
-        place = folder.relative_to(layout.out).as_posix().replace("/", "__")
-        rounds = self.plan.rounds if kind == "groups" else 0
-        done = f"{place}__{rounds}" if rounds else place
-        return Task(label, self.spec(kind, entry, seed, folder, rounds), layout.work / "specs" / f"{place}.json",
-                    layout.work / "logs" / f"{place}.txt", layout.work / "done" / f"{done}.json")
+        """Training with one seed, or measuring the base policy."""
+        name = entry.arm.name
+        folder, label = (self.layout.base, BASE) if kind == "base" else (self.layout.run(name, seed),
+                                                                         f"{name} seed {seed}")
+        return self.task(label, self.spec(kind, entry, changed(entry.config, "train", {"seed": seed}), folder))
 
-    def spec(self, kind: str, entry: Entry, seed: int, folder: Path, rounds: int) -> Spec:
+    def groups(self, folder: Path, entries: list[Entry]) -> Task:
+        """Rolling out the groups that some recipes have in common."""
+        label = f"groups of {', '.join(entry.arm.name for entry in entries)}"
+        spec = self.spec("groups", entries[0], groups.as_rolled_out(entries[0].config), folder)
+        return self.task(label, replace(spec, rounds=self.plan.rounds))
+
+    def task(self, label: str, spec: Spec) -> Task:
+        """The task of a spec, with the files that go with it."""
+        work = self.layout.work
+        place = Path(spec.folder).relative_to(self.layout.out).as_posix().replace("/", "__")
+        done = f"{place}__{spec.rounds}" if spec.rounds else place
+        return Task(label, spec, work / "specs" / f"{place}.json", work / "logs" / f"{place}.txt",
+                    work / "done" / f"{done}.json")
+
+    def spec(self, kind: str, entry: Entry, config: Config, folder: Path) -> Spec:
         """All that the child needs to know."""
-        config, material = changed(entry.config, "train", {"seed": seed}), self.material
+        material = self.material
         reference = self.plan.reference.model_copy(update={"eval": config.eval, "train": config.train})
-        return Spec(kind, entry.arm.name, seed, str(folder), str(self.store), plain(config), plain(reference),
-                    str(material.train), str(material.evaluation), str(material.eval_videos), material.follow_links,
-                    str(bundle_list(self.layout, config)), str(held_out_list(self.layout)), self.views, rounds)
+        return Spec(kind, entry.arm.name, config.train.seed, str(folder), str(self.store), plain(config),
+                    plain(reference), str(material.train), str(material.evaluation), str(material.eval_videos),
+                    material.follow_links, str(bundle_list(self.layout, config)), str(held_out_list(self.layout)), self.views)
 
 
 def plain(config: Config) -> dict[str, Any]:
