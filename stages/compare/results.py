@@ -1,4 +1,4 @@
-"""What a comparison consists of and what its runs left behind, as plain values: the seam between running and reporting."""
+"""What a comparison consists of and what its runs left behind: the seam between running and reporting."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -31,7 +31,8 @@ class RunResult:
     """One arm with one seed.
 
     metrics: the rows of metrics.jsonl; where the policy was evaluated on the uniform view they hold `eval_accuracy`.
-    evals: view -> results.json of the final policy. scores: view -> question id -> score in [0, 1]. agreement: as `strive.stages.eval.agreement` says it, None without.
+    evals: view -> results.json of the final policy. scores: view -> question id -> score in [0, 1].
+    agreement: as `strive.stages.eval.agreement` says it, None without.
     seconds: wall-clock of the run, evaluations included.
     """
 
