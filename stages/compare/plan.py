@@ -133,7 +133,7 @@ def arm_of(name: str, config: Config, baseline: Config, budget: int) -> Arm:
 def prepared(entry: Entry, points: int) -> Config:
     """The config of the arm's runs: its steps, `points` evaluations spread over them, the last one at the end."""
     config, steps = entry.config, entry.arm.steps
-    train = {"steps": steps, "eval_every": -(-steps // points), "threads": config.train.threads or 1}
+    train: dict[str, Any] = {"steps": steps, "eval_every": -(-steps // points), "threads": config.train.threads or 1}
     if "train.trackers" not in entry.sources:
         train["trackers"] = ()
     measured = {key: getattr(config.train, key) for key in FOLLOWS} | {"sampler": "uniform"}

@@ -131,7 +131,8 @@ class TaskMaker:
         reference = self.plan.reference.model_copy(update={"eval": config.eval, "train": config.train})
         return Spec(kind, entry.arm.name, config.train.seed, str(folder), str(self.store), plain(config),
                     plain(reference), str(material.train), str(material.evaluation), str(material.eval_videos),
-                    material.follow_links, str(bundle_list(self.layout, config)), str(held_out_list(self.layout)), self.views)
+                    material.follow_links, str(bundle_list(self.layout, config)), str(held_out_list(self.layout)),
+                    self.views)
 
 
 def plain(config: Config) -> dict[str, Any]:
