@@ -79,8 +79,27 @@ def test_a_kl_in_the_reward_does_not_feign_variance(tmp_path: Path, qwen25: Path
                    train__learning_rate=1e-2, train__rewards={"constant": 0.5, "busy": 0.0}, train__zero_std=zero_std)
     train(job)
     rows = read_jsonl(job.run / "metrics.jsonl")
-    assert all(row["frac_zero_std"] == row["frac_zero_std_per_variant"] == 1 for row in rows), "what was earned is equal"
+    assert all(row["frac_zero_std"] == 1 for row in rows), "what was earned is all equal"
     assert zero_std == "keep" or all(row["rows_updated"] == 0 for row in rows)
+
+
+def test_a_kl_that_is_charged_hides_no_variant_of_equal_rewards(
+    tmp_path: Path, qwen25: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first step moves the policy; from the second on everything earns the same and is charged differently."""
+    calls: list[None] = []
+
+    def early(sample: Sample, reply: Reply) -> float:
+        calls.append(None)
+        return busy(sample, reply) if len(calls) <= 16 else 0.5
+
+    monkeypatch.setitem(REWARDS, "early", early)
+    job = make_job(tmp_path, qwen25, train__steps=2, train__kl_beta=0.2, train__kl_in="reward",
+                   train__learning_rate=1e-2, train__rewards={"early": 1.0})
+    train(job)
+    first, second = read_jsonl(job.run / "metrics.jsonl")
+    assert first["frac_zero_std_per_variant"] < 1 and second["reward_var_within"] > 0
+    assert second["frac_zero_std"] == second["frac_zero_std_per_variant"] == 1
 
 
 @pytest.mark.parametrize("changes", [
