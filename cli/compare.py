@@ -77,7 +77,7 @@ def run(
             if found.done or found.failed else "compare: nothing to do: all runs are there. Use --force to start over.")
     shown = [head, *result_lines(found.summary), f"  look at {out / 'compare.html'}"]
     session.finish(done=found.done, cached=found.cached, failed=found.failed, outputs=outputs(out),
-                   fields={"summary": found.summary}, lines=shown)
+                   fields={"summary": without_curves(found.summary)}, lines=shown)
 
 
 def layers_of(options: Common, quick: bool, data: Path | None, model: str | None) -> "Layers":
@@ -121,6 +121,11 @@ def material_of(options: Common, out: Path, data: Path | None, videos: Path | No
 def outputs(out: Path) -> dict[str, Any]:
     """What a comparison leaves behind."""
     return {"page": out / "compare.html", "figures": out / "compare.json", "runs": out / "runs"}
+
+
+def without_curves(summary: dict[str, Any]) -> dict[str, Any]:
+    """The figures without what has a value for each step: that is in compare.json."""
+    return {key: value for key, value in summary.items() if key not in ("curves", "train")}
 
 
 def plan_fields(plan: "Plan") -> dict[str, Any]:
