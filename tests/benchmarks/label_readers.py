@@ -60,7 +60,8 @@ def spot_colour(frames: Frames, times: np.ndarray) -> str | None:
 def comet_heading(frames: Frames, times: np.ndarray) -> str | None:
     """Which way the comet's head moves: the slope of its place over the times told, along the longer axis."""
     masks = [near(frame, COMET_HEAD, 30) & ~is_card(frame) for frame in frames]
-    heads = [(t, *np.argwhere(mask).mean(axis=0)) for t, mask in zip(times, masks, strict=True) if mask.sum() >= HEAD_PIXELS]
+    heads = [(t, *np.argwhere(mask).mean(axis=0)) for t, mask in zip(times, masks, strict=True)
+             if mask.sum() >= HEAD_PIXELS]
     if len(heads) < 2:
         return None
     told, y, x = np.array(heads).T
