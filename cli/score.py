@@ -1,7 +1,7 @@
 """`strive score`: rate the frames of each question's video by their importance to it."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -29,4 +29,11 @@ def score(
     """Extract what is missing, embed each video once, score each question."""
     session = open_session("score", options)
     job = data_job(session, data, videos, follow_links)
-    run_data_stage(session, "score", job, outputs={"folder": session.store.root / "score"})
+    run_data_stage(session, "score", job, outputs={"folder": session.store.root / "score"}, fields=read_of_texts)
+
+
+def read_of_texts(job: Any) -> dict[str, Any]:
+    """How many questions were longer than the scorer reads, and what was cut."""
+    from strive.stages.score.length import text_length
+
+    return {"text": text_length(job.results["score"].values()).fields()}

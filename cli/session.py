@@ -1,6 +1,6 @@
 """What every command over stages does the same way: config, cache, samples, plan, summary, exit code."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,8 +114,14 @@ def default_workers() -> int:
     return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 8)
 
 
-def run_data_stage(session: Session, stage: str, job: Any, outputs: dict[str, Any] | None = None) -> None:
-    """Plan, then run a data stage and what it needs, then print the summary line and leave."""
+def run_data_stage(
+    session: Session, stage: str, job: Any, outputs: dict[str, Any] | None = None,
+    fields: Callable[[Any], dict[str, Any]] | None = None,
+) -> None:
+    """Plan, then run a data stage and what it needs, then print the summary line and leave.
+
+    `fields(job)`: further figures of the finished job for `--json`.
+    """
     from strive.stages import registry
     from strive.stages.runner import plan_stage, run_chain
 
@@ -150,6 +156,7 @@ def run_data_stage(session: Session, stage: str, job: Any, outputs: dict[str, An
         failed=outcome.failed,
         outputs=outputs,
         lines=[summary(stage, outcome)],
+        fields=fields(job) if fields else None,
     )
 
 

@@ -136,6 +136,6 @@ class EvalConfig(StageConfig):
     frame_pairing: Literal["video", "repeat", "images"] = result("video", "as train.frame_pairing")
     control: Literal["none", "text_only", "blank", "swapped"] = result("none", "what is shown instead of the video")
     dtype: Literal["auto", "float32", "bfloat16"] = result("auto", "auto: bfloat16 on a GPU, float32 on CPU")
-    seed: int = result(0, "seed of sampling when temperature > 0")
+    seed: int = result(0, "seed of sampling when temperature > 0, and of the frames that a sampler draws")
     batch_tokens: int = free(16384, "prompt tokens generated together", ge=1)
     device: str = free("auto", "auto, cpu, cuda, mps")

@@ -13,6 +13,7 @@ STAGES = {
     "variants": "strive.stages.variants.stage:STAGE",
 }
 RUNS = {
+    "scorer": "strive.stages.score.identity:identity",
     "train": "strive.stages.train.stage:train",
     "probe": "strive.stages.train.probe:probe",
     "eval": "strive.stages.eval.stage:run_eval",
@@ -38,6 +39,6 @@ def chain(name: str) -> list[str]:
 
 
 def run(name: str) -> Callable[..., Any]:
-    """The function that carries out one job of the stages that use a policy."""
+    """The function of that name that a stage offers to others: most carry out one job of training or evaluation."""
     module, _, attribute = RUNS[name].partition(":")
     return cast(Callable[..., Any], getattr(import_module(module), attribute))

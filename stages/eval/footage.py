@@ -7,13 +7,13 @@ from typing import Any
 from strive.cache.store import Artefact, Store
 from strive.configs.errors import ItemError
 from strive.configs.schema import Config
+from strive.stages import registry
 from strive.stages.eval.benchmarks.data import BenchData
 from strive.stages.eval.choosing import frame_choice
 from strive.stages.frames.frameset import FrameSet, read_frames
 from strive.stages.frames.scores import Scores, read_scores
 from strive.stages.plan import Job, VideoRef
 from strive.stages.runner import run_chain
-from strive.stages.score.identity import identity
 from strive.stages.tasks.sample import Question, Sample
 
 
@@ -54,7 +54,7 @@ def chosen_by(config: Config, store: Store) -> dict[str, Any]:
     if not needs_scores(config):
         return {}
     score = config.score
-    return {**frame_choice(config.eval, config.variants).recipe(), "scorer": identity(score, store), "text": score.text,
+    return {**frame_choice(config.eval, config.variants).recipe(), "scorer": registry.run("scorer")(score, store), "text": score.text,
             "long_text": score.long_text}
 
 

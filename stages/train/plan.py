@@ -1,5 +1,6 @@
 """What a run will do, in lines that people read before it starts; nothing heavy is imported for a run that is done."""
 
+from strive.configs.schema import Config
 from strive.stages.train import checkpoint
 from strive.stages.train.job import TrainJob
 from strive.stages.train.run_folder import RunFolder
@@ -31,5 +32,16 @@ def plan_lines(job: TrainJob, usable: int) -> list[str]:
         f"{config.rollouts // variants} rollouts{beside}, at most {config.max_new_tokens} new tokens{epochs}",
         f"          {config.advantage_scope} advantages, {config.loss} loss, learning rate {config.learning_rate:g}, "
         f"{weights}, {vision}; a checkpoint every {config.checkpoint_every} steps",
+        *tier_lines(job.config),
         *estimate_lines(job.config, job.model),
     ]
+
+
+def tier_lines(config: Config) -> list[str]:
+    """A warning where resolution tiers were made for another size than the policy sees."""
+    variants, train = config.variants, config.train
+    used = any("tiers" in entry for entry in (*variants.operators, *variants.contrast))
+    if not used or variants.tier_pixels == train.max_pixels:
+        return []
+    return [f"          warning: variants.tier_pixels = {variants.tier_pixels}, train.max_pixels = {train.max_pixels}: "
+            "tiers will not have the tokens of a plain view"]

@@ -23,6 +23,7 @@ def apply_draw(view: View, scene: Scene) -> View:
     params = SamplerParams.of(config)
     indices = sampler(config.sampler)(scene.scores.importance, config.frames, generator(seed), params)
     step = {"operator": "draw", "sampler": config.sampler, "tau": config.tau, "coverage": config.coverage, "seed": seed}
+    step |= {name: value for name, value in vars(params).items() if name.startswith(f"{config.sampler}_")}
     return replace(view, indices=indices, sampler=config.sampler, operators=(*view.operators, step))
 
 

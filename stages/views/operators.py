@@ -26,7 +26,7 @@ from strive.stages.views.salient_crop import SALIENT_CROP
 from strive.stages.views.samplers import sampler
 from strive.stages.views.segment import SEGMENT
 from strive.stages.views.shuffle import SHUFFLE
-from strive.stages.views.tiers import TIERS
+from strive.stages.views.tiers import TIERS, check_tiers
 from strive.stages.views.view import View
 
 OPERATORS: dict[str, Operator] = {
@@ -96,6 +96,8 @@ def check_names(config: VariantsConfig) -> None:
         chain(entry)
     for entry in config.contrast:
         chain(entry, "variants.contrast")
+    if any("tiers" in entry for entry in (*config.operators, *config.contrast)):
+        check_tiers(config)
 
 
 def contrast_only(config: VariantsConfig) -> list[str]:

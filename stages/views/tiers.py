@@ -17,7 +17,7 @@ from strive.configs.errors import UsageError
 from strive.stages.bundle.opencv import import_cv2
 from strive.stages.views.operation import Operator, Scene
 from strive.stages.views.randomness import generator, gumbel, stable_seed
-from strive.stages.views.samplers import SamplerParams, sampler
+from strive.stages.views.samplers import RANDOM, SamplerParams, sampler
 from strive.stages.views.selection import noisy_keys
 from strive.stages.views.topk import topk
 from strive.stages.views.view import View
@@ -27,7 +27,6 @@ GRAIN = 28
 LEAST = 4 * GRAIN**2
 """Pixels below which a policy enlarges a frame again: `train.min_pixels` at its default, or a quarter of tier_pixels
 where that is less, as in the demo."""
-RANDOM = ("gumbel", "strat_gumbel")
 
 
 @dataclass(frozen=True)
