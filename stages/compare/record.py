@@ -11,7 +11,7 @@ from strive.configs.render import one_line
 from strive.configs.schema import Config
 from strive.stages.compare.layout import OURS, Layout
 from strive.stages.compare.material import Material
-from strive.stages.compare.plan import Plan
+from strive.stages.compare.plan import Plan, flat
 from strive.stages.demo.world import WORLD_VERSION
 from strive.stages.vlm.resolve import model_identity
 
@@ -88,6 +88,7 @@ def differences(past: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def between(past: Mapping[str, Any], now: Mapping[str, Any], where: str) -> list[str]:
-    """The keys of two flat mappings that differ."""
-    return [f"{where}{key} {one_line(past.get(key))} -> {one_line(now.get(key))}" for key in sorted({*past, *now})
-            if past.get(key) != now.get(key)]
+    """The keys of two flat mappings that differ; one that is younger than the folder had its default then."""
+    before = {**{key: value for key, value in flat(Config()).items() if key in now}, **past}
+    return [f"{where}{key} {one_line(before.get(key))} -> {one_line(now.get(key))}" for key in sorted({*before, *now})
+            if before.get(key) != now.get(key)]

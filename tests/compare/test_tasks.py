@@ -12,7 +12,7 @@ from strive.stages.compare.layout import Layout, safe
 from strive.stages.compare.material import bundle_list, demo_world
 from strive.stages.compare.plan import Plan, make_plan
 from strive.stages.compare.recipes import Layers, read_recipes
-from strive.stages.compare.record import begin, identity, read
+from strive.stages.compare.record import begin, differences, identity, read
 from strive.stages.compare.tasks import all_tasks, read_spec
 
 
@@ -91,3 +91,11 @@ def test_a_folder_goes_on_with_more_recipes_and_seeds_and_refuses_other_settings
         begin(layout, identity(plan_of("strive", sets=("train.steps=7", "variants.tau=1")), world))
     assert "strive: train.steps 80 -> 7" in caught.value.what and "variants.tau 0.5 -> 1.0" in caught.value.what
     assert "--force" in caught.value.do
+
+
+def test_a_key_that_is_younger_than_the_folder_had_its_default(tmp_path: Path) -> None:
+    now = identity(plan_of("grpo"), demo_world(Layout(tmp_path), None))
+    older = {**now, "arms": {"grpo": {k: v for k, v in now["arms"]["grpo"].items() if k != "train.anneal"}}}
+    assert differences(older, now) == []
+    assert differences(older, {**now, "arms": {"grpo": {**now["arms"]["grpo"], "train.anneal": "cosine"}}}) == [
+        "grpo: train.anneal none -> cosine"]
