@@ -54,8 +54,8 @@ def chosen_by(config: Config, store: Store) -> dict[str, Any]:
     if not needs_scores(config):
         return {}
     score = config.score
-    return {**frame_choice(config.eval, config.variants).recipe(), "scorer": registry.run("scorer")(score, store), "text": score.text,
-            "long_text": score.long_text}
+    return {**frame_choice(config.eval, config.variants).recipe(), "scorer": registry.run("scorer")(score, store),
+            "text": score.text, "long_text": score.long_text}
 
 
 def footage_of(data: BenchData, job: Job) -> Footage:

@@ -1,6 +1,7 @@
 """Contrast views: beside the variants, without the guard, marked in the bundle."""
 
 import numpy as np
+
 from strive.configs.data_stages import VariantsConfig
 from strive.stages.frames.scores import Scores
 from strive.stages.tasks.sample import Question
