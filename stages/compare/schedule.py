@@ -53,8 +53,10 @@ class Going:
 
 @dataclass
 class Schedule:
-    """`failed` has the reason for each task that did not finish, by its name. threads: CPU threads of each child.
-    fail_fast: stop all at the first failure."""
+    """`done` counts the tasks that finished, `failed` has the reason for each that did not, by its name.
+
+    threads: CPU threads of each child. fail_fast: stop all at the first failure.
+    """
 
     slots: Sequence[Slot]
     threads: int
@@ -62,6 +64,7 @@ class Schedule:
     fail_fast: bool = False
     failed: dict[str, str] = field(default_factory=dict)
     going: list[Going] = field(default_factory=list)
+    done: int = 0
     spoken: float = field(default_factory=time.monotonic)
 
     def run(self, tasks: Sequence[Task], before: int) -> None:
@@ -79,7 +82,10 @@ class Schedule:
                 self.speak(total - len(queue) - len(self.going) - len(self.failed), total)
             if queue or self.going:
                 self.ask_to_stop()
-                raise self.stopped(stop.code, total - len(queue) - len(self.failed), total)
+                error = self.stopped(stop.code, total - len(queue) - len(self.failed), total)
+                lost = [{"id": name, "reason": reason} for name, reason in self.failed.items()]
+                error.fields = {"done": self.done, "cached": before, "failed": lost}
+                raise error
 
     def stopped(self, code: int | None, begun: int, total: int) -> StriveError:
         """Why not all runs are done."""
@@ -137,6 +143,7 @@ class Schedule:
             self.reporter.warn(f"{one.task.name}: {text}")
         if one.process.returncode == 0:
             one.task.finish(seconds)
+            self.done += 1
             self.reporter.info(f"{one.status()}; done in {seconds:.0f} s")
             return
         self.failed[one.task.name] = reason = obituary(one)
