@@ -33,6 +33,7 @@ def gather(plan: Plan, material: Material, layout: Layout, tasks: Sequence[Task]
         arms=[entry.arm for entry in plan.entries], seeds=plan.seeds, baseline=plan.baseline, budget=plan.budget,
         runs=runs, base=read_evals(layout.base), base_scores=read_scores(layout.base),
         families=families(material), groups=read_groups(plan, layout, tasks), failed=lost, timing={"runs": seconds},
+        videos=videos(material),
     )
 
 
@@ -58,6 +59,12 @@ def read_scores(folder: Path) -> dict[str, dict[str, float]]:
 def families(material: Material) -> dict[str, str]:
     """The family of each held-out question, "" where the data names none."""
     return {sample.id: str(sample.meta.get("family") or "") for sample in read_dataset(material.evaluation)}
+
+
+def videos(material: Material) -> dict[str, str]:
+    """The video of each question, trained on or held out: questions about one video are not independent."""
+    held_out, trained = read_dataset(material.evaluation), read_dataset(material.train)
+    return {sample.id: sample.video for sample in (*trained, *held_out)}
 
 
 def read_groups(plan: Plan, layout: Layout, tasks: Sequence[Task]) -> dict[str, dict[str, list[int]]]:

@@ -82,12 +82,14 @@ def family_accuracy(scores: Mapping[str, float], families: Mapping[str, str]) ->
     return {name: math.fsum(values) / len(values) for name, values in sorted(members.items())}
 
 
-def question_gaps(treated: Sequence[Mapping[str, float]], control: Sequence[Mapping[str, float]]) -> list[float]:
+def question_gaps(
+    treated: Sequence[Mapping[str, float]], control: Sequence[Mapping[str, float]]
+) -> dict[str, float]:
     """For each question that all these policies answered, the mean over the pairs of treated − control score."""
     if not treated:
-        return []
+        return {}
     shared = set(treated[0]).intersection(*treated, *control)
-    return [
-        math.fsum(a[question] - b[question] for a, b in zip(treated, control, strict=True)) / len(treated)
+    return {
+        question: math.fsum(a[question] - b[question] for a, b in zip(treated, control, strict=True)) / len(treated)
         for question in sorted(shared)
-    ]
+    }

@@ -22,8 +22,8 @@ def limits(summary: Mapping[str, Any]) -> list[str]:
     found = [
         f"Intervals and p-values over seeds (Student t, paired by seed, {seeds} seed{'s' if seeds != 1 else ''}) say "
         f"what other seeds would give on {same}. They do not cover other questions, data, models or budgets.",
-        "Intervals over questions say what other questions of the same kind would give for these very policies; "
-        "questions count as independent of each other, even where some share a video. They do not cover other seeds.",
+        "Intervals over questions say what other videos with questions of the same kind would give for these very "
+        "policies: they are clustered by video. They do not cover other seeds.",
         "Zero-variance shares and reward variances during training are measured on policies that have drifted apart: "
         "they describe the runs and prove nothing by themselves. Only groups of the base policy compare like with "
         "like.",
@@ -82,7 +82,7 @@ def groups(summary: Mapping[str, Any]) -> list[str]:
         return []
     return ["Groups of the base policy whose rewards are all equal, difference of their share to "
             f"{summary['baseline']} in percentage points, paired by question and round, interval clustered by "
-            f"question: {'; '.join(told)}."]
+            f"video: {'; '.join(told)}."]
 
 
 def unlike(summary: Mapping[str, Any]) -> list[str]:

@@ -51,7 +51,8 @@ class Comparison:
 
     families: question id -> family ("" where the data names none). groups: arm -> question id -> one 0/1 for each group
     of the base policy that was rolled out without training (1: all rewards equal); {} when that was not asked for.
-    failed: runs that did not finish, {"arm", "seed", "reason"}.
+    failed: runs that did not finish, {"arm", "seed", "reason"}. videos: question id -> its video, of training and
+    held-out questions: intervals over questions are clustered by it; a question not named stands for itself.
     """
 
     arms: list[Arm]
@@ -65,3 +66,4 @@ class Comparison:
     groups: dict[str, dict[str, list[int]]] = field(default_factory=dict)
     failed: list[dict[str, Any]] = field(default_factory=list)
     timing: dict[str, Any] = field(default_factory=dict)
+    videos: dict[str, str] = field(default_factory=dict)

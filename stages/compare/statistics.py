@@ -69,7 +69,7 @@ def flat_difference(found: Estimate, largest: float) -> Estimate:
 
 
 def clustered(gaps: Mapping[Hashable, Sequence[float]]) -> Estimate:
-    """The mean of all differences, whose clusters (here: questions) are independent and their members are not.
+    """The mean of all differences, whose clusters (here: videos) are independent and their members are not.
 
     Cluster-robust standard error (Cameron & Miller 2015, the intercept-only case), t with clusters − 1 degrees of
     freedom. `n` counts differences; `sd` is not given.

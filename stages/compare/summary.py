@@ -109,11 +109,21 @@ def plain(found: Estimate) -> dict[str, Any]:
 
 
 def over_questions(comparison: Comparison, runs: Runs, arm: str, view: str) -> dict[str, Any]:
-    """The interval of the difference over questions, the policies as they are: questions count as independent."""
+    """The interval of the difference over questions, the policies as they are, clustered by video."""
     pairs = [(mine.scores.get(view) or {}, theirs.scores.get(view) or {}) for seed in comparison.seeds
              if (mine := runs.get((arm, seed))) and (theirs := runs.get((comparison.baseline, seed)))]
     pairs = [(mine, theirs) for mine, theirs in pairs if mine and theirs]
-    return plain(estimate(measured.question_gaps([mine for mine, _ in pairs], [theirs for _, theirs in pairs])))
+    gaps = measured.question_gaps([mine for mine, _ in pairs], [theirs for _, theirs in pairs])
+    return by_video(comparison, {question: [gap] for question, gap in gaps.items()})
+
+
+def by_video(comparison: Comparison, rows: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+    """The mean of all questions' values, clustered by video; how many videos there are."""
+    videos: dict[Hashable, list[float]] = {}
+    for question in sorted(rows):
+        videos.setdefault(comparison.videos.get(question, question), []).extend(rows[question])
+    found = clustered(videos)
+    return {**plain(found), "p": found.p, "videos": len(videos)}
 
 
 def family_figures(comparison: Comparison, runs: Runs, arm: Arm, view: str) -> dict[str, Any]:
@@ -182,16 +192,13 @@ def group_figures(comparison: Comparison) -> dict[str, Any]:
     reference = comparison.groups.get(comparison.baseline)
     found: dict[str, Any] = {}
     for arm, rows in sorted(comparison.groups.items()):
-        flat: dict[Hashable, Sequence[float]] = {question: rows[question] for question in sorted(rows)}
-        share = clustered(flat)
-        found[arm] = {"n": share.n, "questions": len(rows), "zero_std": plain(share)}
+        share = by_video(comparison, rows)
+        found[arm] = {"n": share["n"], "questions": len(rows), "zero_std": share}
         if reference is not None and arm != comparison.baseline:
-            gaps: dict[Hashable, Sequence[float]] = {
+            found[arm]["difference"] = by_video(comparison, {
                 question: [a - b for a, b in zip(rows[question], reference[question], strict=False)]
-                for question in sorted(rows) if question in reference
-            }
-            paired_gap = clustered(gaps)
-            found[arm]["difference"] = {**plain(paired_gap), "p": paired_gap.p}
+                for question in rows if question in reference
+            })
     return found
 
 

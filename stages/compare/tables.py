@@ -97,7 +97,7 @@ def groups(summary: Summary) -> str:
                          "" if gap is None else wording.difference(gap),
                          "" if gap is None else wording.probability(gap["p"])])
     return markdown(["recipe", "groups", "questions", "zero-variance share",
-                     f"difference to {summary['baseline']} [95 %, clustered by question]", "p"], rows)
+                     f"difference to {summary['baseline']} [95 %, clustered by video]", "p"], rows)
 
 
 def pairs(summary: Summary) -> str:

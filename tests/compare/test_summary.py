@@ -222,4 +222,19 @@ def test_interval_over_questions_is_that_of_question_means(whole: Comparison, su
     found = summary["results"]["strive"]["views"]["uniform"]["difference"]
     expected = stats.t.interval(0.95, 199, loc=np.mean(gaps), scale=stats.sem(gaps))
     assert found["over_questions"]["ci"] == pytest.approx(list(expected)) and found["over_questions"]["n"] == 200
+    assert found["over_questions"]["videos"] == 200, "a question whose video is not known stands for itself"
     assert found["over_questions"]["mean"] == pytest.approx(found["mean"])
+
+
+def test_questions_about_one_video_are_one_cluster(whole: Comparison, summary: dict[str, Any]) -> None:
+    videos = {question: f"v{i // 4}" for i, question in enumerate(whole.families)}
+    found = summarise(replace(whole, videos=videos))
+    over = found["results"]["strive"]["views"]["uniform"]["difference"]["over_questions"]
+    assert over["videos"] == 50 and over["n"] == 200
+    runs = {(run.arm, run.seed): run.scores["uniform"] for run in whole.runs}
+    gaps = {q: np.mean([runs["strive", s][q] - runs["grpo", s][q] for s in range(5)]) for q in whole.families}
+    means = [np.mean([gaps[q] for q in videos if videos[q] == f"v{i}"]) for i in range(50)]
+    expected = stats.t.interval(0.95, 49, loc=np.mean(means), scale=stats.sem(means))
+    assert over["ci"] == pytest.approx(list(expected)), "videos of equal size: the t interval of their means"
+    assert found["groups"]["strive"]["difference"]["videos"] == 50
+    assert found["groups"]["strive"]["difference"]["mean"] == summary["groups"]["strive"]["difference"]["mean"]
