@@ -2,9 +2,10 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from statistics import fmean
+from typing import Any, TypeVar
 
 from strive.cache.ledger import read_jsonl
 from strive.stages.compare.layout import Layout
@@ -13,6 +14,8 @@ from strive.stages.compare.plan import Plan
 from strive.stages.compare.results import Comparison, RunResult
 from strive.stages.compare.tasks import Task, wanted_groups
 from strive.stages.tasks.dataset import read_dataset
+
+Value = TypeVar("Value", int, float)
 
 
 def gather(plan: Plan, material: Material, layout: Layout, tasks: Sequence[Task],
@@ -32,7 +35,8 @@ def gather(plan: Plan, material: Material, layout: Layout, tasks: Sequence[Task]
     return Comparison(
         arms=[entry.arm for entry in plan.entries], seeds=plan.seeds, baseline=plan.baseline, budget=plan.budget,
         runs=runs, base=read_evals(layout.base), base_scores=read_scores(layout.base),
-        families=families(material), groups=read_groups(plan, layout, tasks), failed=lost, timing={"runs": seconds},
+        families=families(material), groups=groups_by(flat_of, plan, layout, tasks),
+        group_accuracy=groups_by(accuracy_of, plan, layout, tasks), failed=lost, timing={"runs": seconds},
         videos=videos(material),
     )
 
@@ -67,26 +71,39 @@ def videos(material: Material) -> dict[str, str]:
     return {sample.id: sample.video for sample in (*trained, *held_out)}
 
 
-def read_groups(plan: Plan, layout: Layout, tasks: Sequence[Task]) -> dict[str, dict[str, list[int]]]:
-    """Arm -> question -> for each round 1 when all rewards of the group are equal, else 0; finished ones only."""
+def groups_by(figure: Callable[[Mapping[str, Any]], Value], plan: Plan, layout: Layout,
+              tasks: Sequence[Task]) -> dict[str, dict[str, list[Value]]]:
+    """Arm -> question -> the figure of the group of each round; finished ones only."""
     done = {Path(task.spec.folder) for task in tasks if task.spec.kind == "groups" and task.seconds() is not None}
-    return {entry.arm.name: flat_groups(read_jsonl(folder / "groups.jsonl"), plan.rounds)
+    return {entry.arm.name: each_round(figure, read_jsonl(folder / "groups.jsonl"), plan.rounds)
             for folder, entries in wanted_groups(plan, layout).items() if folder in done for entry in entries}
 
 
-def flat_groups(rows: Sequence[Mapping[str, Any]], rounds: int) -> dict[str, list[int]]:
-    """Question -> one 0/1 a round, for the questions that could be rolled out in every round: arms are paired by it."""
-    found: dict[str, list[int]] = {}
+def each_round(figure: Callable[[Mapping[str, Any]], Value], rows: Sequence[Mapping[str, Any]],
+               rounds: int) -> dict[str, list[Value]]:
+    """Question -> one figure a round, for the questions that could be rolled out in every round: arms are paired by it.
+    """
+    found: dict[str, list[Value]] = {}
     for row in sorted(rows, key=lambda row: (row["id"], row["round"])):
         if row["round"] < rounds and "reason" not in row:
-            found.setdefault(row["id"], []).append(int(is_flat(row["rewards"])))
-    return {name: flags for name, flags in found.items() if len(flags) == rounds}
+            found.setdefault(row["id"], []).append(figure(row))
+    return {name: values for name, values in found.items() if len(values) == rounds}
 
 
-def is_flat(rewards: Sequence[Sequence[float | None]]) -> bool:
-    """Whether all rewards of a group are equal; those that could not be had do not count."""
-    values = [value for variant in rewards for value in variant if value is not None and math.isfinite(value)]
-    return not values or max(values) - min(values) <= 1e-9
+def flat_of(row: Mapping[str, Any]) -> int:
+    """1 when all rewards of a group are equal, else 0; those that could not be had do not count."""
+    values = finite(row["rewards"])
+    return int(not values or max(values) - min(values) <= 1e-9)
+
+
+def accuracy_of(row: Mapping[str, Any]) -> float:
+    """The mean accuracy of a group's rollouts."""
+    return fmean(finite(row["accuracy"]))
+
+
+def finite(values: Sequence[Sequence[float | None]]) -> list[float]:
+    """All values of a group's variants that could be had."""
+    return [value for variant in values for value in variant if value is not None and math.isfinite(value)]
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

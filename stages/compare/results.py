@@ -51,6 +51,7 @@ class Comparison:
 
     families: question id -> family ("" where the data names none). groups: arm -> question id -> one 0/1 for each group
     of the base policy that was rolled out without training (1: all rewards equal); {} when that was not asked for.
+    group_accuracy: the same with the mean accuracy of each group's rollouts, in [0, 1].
     failed: runs that did not finish, {"arm", "seed", "reason"}. videos: question id -> its video, of training and
     held-out questions: intervals over questions are clustered by it; a question not named stands for itself.
     """
@@ -64,6 +65,7 @@ class Comparison:
     base_scores: dict[str, dict[str, float]]
     families: dict[str, str]
     groups: dict[str, dict[str, list[int]]] = field(default_factory=dict)
+    group_accuracy: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     failed: list[dict[str, Any]] = field(default_factory=list)
     timing: dict[str, Any] = field(default_factory=dict)
     videos: dict[str, str] = field(default_factory=dict)

@@ -193,13 +193,25 @@ def group_figures(comparison: Comparison) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for arm, rows in sorted(comparison.groups.items()):
         share = by_video(comparison, rows)
-        found[arm] = {"n": share["n"], "questions": len(rows), "zero_std": share}
+        found[arm] = {"n": share["n"], "questions": len(rows), "zero_std": share,
+                      **flat_groups(rows, comparison.group_accuracy.get(arm, {}))}
         if reference is not None and arm != comparison.baseline:
             found[arm]["difference"] = by_video(comparison, {
                 question: [a - b for a, b in zip(rows[question], reference[question], strict=False)]
                 for question in rows if question in reference
             })
     return found
+
+
+def flat_groups(flags: Mapping[str, Sequence[int]], accuracy: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+    """Shares of all groups that are without signal because all their rollouts are right, or because all are wrong, and
+    the mean accuracy of all rollouts; {} where accuracies are not known."""
+    pairs = [pair for name in flags if name in accuracy for pair in zip(flags[name], accuracy[name], strict=True)]
+    if not pairs:
+        return {}
+    return {"accuracy": sum(value for _, value in pairs) / len(pairs),
+            "all_right": sum(flat and value >= 1 for flat, value in pairs) / len(pairs),
+            "all_wrong": sum(flat and value <= 0 for flat, value in pairs) / len(pairs)}
 
 
 def timings(comparison: Comparison, runs: Runs) -> dict[str, Any]:

@@ -93,10 +93,12 @@ def groups(summary: Summary) -> str:
     for arm, _ in arms(summary):
         if (found := summary["groups"].get(arm["name"])) is not None:
             gap = found.get("difference")
-            rows.append([arm["name"], f"{found['n']:,}", f"{found['questions']:,}", wording.share(found["zero_std"]),
+            known = [wording.percent(found.get(name)) for name in ("accuracy", "all_right", "all_wrong")]
+            rows.append([arm["name"], f"{found['n']:,}", f"{found['questions']:,}", known[0],
+                         wording.share(found["zero_std"]), *known[1:],
                          "" if gap is None else wording.difference(gap),
                          "" if gap is None else wording.probability(gap["p"])])
-    return markdown(["recipe", "groups", "questions", "zero-variance share",
+    return markdown(["recipe", "groups", "questions", "accuracy", "zero-variance share", "all right", "all wrong",
                      f"difference to {summary['baseline']} [95 %, clustered by video]", "p"], rows)
 
 

@@ -238,3 +238,11 @@ def test_questions_about_one_video_are_one_cluster(whole: Comparison, summary: d
     assert over["ci"] == pytest.approx(list(expected)), "videos of equal size: the t interval of their means"
     assert found["groups"]["strive"]["difference"]["videos"] == 50
     assert found["groups"]["strive"]["difference"]["mean"] == summary["groups"]["strive"]["difference"]["mean"]
+
+
+def test_groups_without_signal_are_all_right_or_all_wrong(whole: Comparison) -> None:
+    few = replace(whole, groups={"grpo": {"a": [1, 0], "b": [1, 1]}},
+                  group_accuracy={"grpo": {"a": [1.0, 0.5], "b": [0.0, 1.0]}})
+    found = summarise(few)["groups"]["grpo"]
+    assert (found["accuracy"], found["all_right"], found["all_wrong"]) == (0.625, 0.5, 0.25)
+    assert "all_right" not in summarise(whole)["groups"]["grpo"]

@@ -6,7 +6,7 @@ import pytest
 
 from strive.configs.errors import UsageError
 from strive.configs.schema import Config
-from strive.stages.compare.gather import flat_groups
+from strive.stages.compare.gather import each_round, flat_of
 from strive.stages.compare.groups import LATER, as_rolled_out, distinct
 from strive.stages.compare.layout import Layout, safe
 from strive.stages.compare.material import bundle_list, demo_world
@@ -67,8 +67,8 @@ def test_groups_that_could_not_be_rolled_out_in_every_round_are_left_out() -> No
         {"id": "b", "round": 0, "rewards": [[1.0, None]]},
         {"id": "b", "round": 1, "reason": "out of memory"},
     ]
-    assert flat_groups(rows, 2) == {"a": [1, 0]}
-    assert flat_groups(rows, 1) == {"a": [1], "b": [1]}
+    assert each_round(flat_of, rows, 2) == {"a": [1, 0]}
+    assert each_round(flat_of, rows, 1) == {"a": [1], "b": [1]}
 
 
 def test_folders_of_recipes_are_safe_and_differ() -> None:
