@@ -72,6 +72,11 @@ class VariantsConfig(StageConfig):
     jpeg_quality: int = result(95, "JPEG quality (4:4:4 chroma)", ge=1, le=100)
     max_bundle_mib: int = free(2048, "a larger bundle is a failed item", ge=1)
 
+    def uses(self, operator: str) -> bool:
+        """Whether an entry of `operators` or `contrast` names it."""
+        entries = (*self.operators, *self.contrast)
+        return any(operator == part.strip() for entry in entries for part in entry.split("+"))
+
     @property
     def views(self) -> int:
         """Views in a bundle: the variants and the contrast views."""

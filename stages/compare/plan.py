@@ -11,6 +11,7 @@ from strive.configs.render import one_line
 from strive.configs.schema import Config
 from strive.stages.compare.recipes import Asked, Layers, resolve
 from strive.stages.compare.results import Arm
+from strive.stages.train.plan import pointless
 
 FOLLOWS = ("frame_pairing", "time_text", "prompt_format")
 """Keys of eval that take the value of the same key of train: a policy is measured the way it was trained."""
@@ -162,6 +163,7 @@ def warnings(entries: Sequence[Entry], seeds: Sequence[int], budget: int) -> lis
         if train.zero_std == "resample" or train.pass_rate is not None:
             key = "zero_std=resample" if train.zero_std == "resample" else "pass_rate"
             found.append(f"{arm.name}: train.{key} generates rollouts beyond the budget; the comparison is not equal")
+        found += [f"{arm.name}: {text}" for text in pointless(entry.config)]
     return found + twins(entries)
 
 

@@ -2,6 +2,7 @@
 
 from strive.configs.schema import Config
 from strive.stages.train import checkpoint
+from strive.stages.train.engine.split import chance
 from strive.stages.train.job import TrainJob
 from strive.stages.train.run_folder import RunFolder
 
@@ -32,16 +33,23 @@ def plan_lines(job: TrainJob, usable: int) -> list[str]:
         f"{config.rollouts // variants} rollouts{beside}, at most {config.max_new_tokens} new tokens{epochs}",
         f"          {config.advantage_scope} advantages, {config.loss} loss, learning rate {config.learning_rate:g}, "
         f"{weights}, {vision}; a checkpoint every {config.checkpoint_every} steps",
-        *tier_lines(job.config),
+        *(f"          warning: {text}" for text in pointless(job.config)),
         *estimate_lines(job.config, job.model),
     ]
 
 
-def tier_lines(config: Config) -> list[str]:
-    """A warning where resolution tiers were made for another size than the policy sees."""
+def pointless(config: Config) -> list[str]:
+    """Settings that are allowed and do not do what they are there for, each in words."""
     variants, train = config.variants, config.train
-    used = any("tiers" in entry for entry in (*variants.operators, *variants.contrast))
-    if not used or variants.tier_pixels == train.max_pixels:
-        return []
-    return [f"          warning: variants.tier_pixels = {variants.tier_pixels}, train.max_pixels = {train.max_pixels}: "
-            "tiers will not have the tokens of a plain view"]
+    found = []
+    if variants.uses("tiers") and variants.tier_pixels != train.max_pixels:
+        found.append(f"variants.tier_pixels = {variants.tier_pixels}, train.max_pixels = {train.max_pixels}: "
+                     "tiers will not have the tokens of a plain view")
+    if train.anneal != "none" and train.anneal_steps > train.steps:
+        left = chance(train, train.steps - 1)
+        found.append(f"train.anneal_steps = {train.anneal_steps}, train.steps = {train.steps}: in the last step a "
+                     f"variant beyond the first is still rolled out with a chance of {left:.2f}")
+    if "length_band" in train.group_rewards and train.length_band[0] > train.max_new_tokens:
+        found.append(f"train.length_band begins at {train.length_band[0]} tokens, train.max_new_tokens = "
+                     f"{train.max_new_tokens}: no reply gets the reward")
+    return found

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 from strive.cache.artefact import Artefact
 from strive.cache.digest import digest_json
 from strive.cache.key import make_key
+from strive.configs.data_stages import VariantsConfig
 from strive.configs.schema import Config
 from strive.stages.plan import Item, Job, Product
 from strive.stages.reporter import Reporter
@@ -25,7 +26,7 @@ class VariantsStage:
     parallel = True
 
     def __init__(self) -> None:
-        self.told: WeakSet[Reporter] = WeakSet()  # whoever has heard this process's warning: plans are made repeatedly
+        self.told: WeakKeyDictionary[Reporter, set[str]] = WeakKeyDictionary()  # plans are made repeatedly
 
     def settings(self, config: Config) -> dict[str, Any]:
         return config.variants.result_keys()
@@ -34,20 +35,17 @@ class VariantsStage:
         from strive.stages.views.operators import check_names
 
         check_names(job.config.variants)
-        self.warn_of_contrast(job)
+        self.warn(job)
         settings = self.settings(job.config)
         return [self.item(job, sample, settings) for sample in job.samples]
 
-    def warn_of_contrast(self, job: Job) -> None:
-        """Say, once, that views which are trained on are made by operators that change what a video says."""
-        from strive.stages.views.operators import contrast_only
-
-        names = contrast_only(job.config.variants)
-        if names and job.reporter not in self.told:
-            self.told.add(job.reporter)
-            looked_after = "only the guard's keywords keep" if job.config.variants.guard else "nothing keeps"
-            job.reporter.warn(f"variants.operators trains on {', '.join(names)}, made to change what a video says: "
-                              f"{looked_after} wrong answers out; variants.contrast compares without training")
+    def warn(self, job: Job) -> None:
+        """Say, once, which settings are allowed and hardly meant."""
+        told = self.told.setdefault(job.reporter, set())
+        for text in doubts(job.config.variants):
+            if text not in told:
+                told.add(text)
+                job.reporter.warn(text)
 
     def item(self, job: Job, sample: Sample, settings: dict[str, Any]) -> Item:
         """One sample's item; blocked when its video or its question failed."""
@@ -94,6 +92,21 @@ class VariantsMaker:
             "vetoes": [{"variant": k, **veto} for k, view in enumerate(views) for veto in view.vetoes],
         }
         return Product({FILE: data}, meta, warnings(len(frames), self.config.frames))
+
+
+def doubts(config: VariantsConfig) -> list[str]:
+    """Settings that are allowed and hardly meant: contrast operators trained on, draws that are all the same."""
+    from strive.stages.views.operators import contrast_only, same_draws
+
+    names, alike, found = contrast_only(config), same_draws(config), []
+    if names:
+        looked_after = "only the guard's keywords keep" if config.guard else "nothing keeps"
+        found.append(f"variants.operators trains on {', '.join(names)}, made to change what a video says: "
+                     f"{looked_after} wrong answers out; variants.contrast compares without training")
+    if alike:
+        found.append(f"variants.sampler = {config.sampler} draws the same frames for {alike} variants: unlike gumbel "
+                     "and strat_gumbel it is not random")
+    return found
 
 
 def warnings(pool: int, wanted: int) -> tuple[str, ...]:

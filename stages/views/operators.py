@@ -23,7 +23,7 @@ from strive.stages.views.noise import NOISE
 from strive.stages.views.operation import Operator
 from strive.stages.views.reverse import REVERSE
 from strive.stages.views.salient_crop import SALIENT_CROP
-from strive.stages.views.samplers import sampler
+from strive.stages.views.samplers import RANDOM, sampler
 from strive.stages.views.segment import SEGMENT
 from strive.stages.views.shuffle import SHUFFLE
 from strive.stages.views.tiers import TIERS, check_tiers
@@ -96,7 +96,7 @@ def check_names(config: VariantsConfig) -> None:
         chain(entry)
     for entry in config.contrast:
         chain(entry, "variants.contrast")
-    if any("tiers" in entry for entry in (*config.operators, *config.contrast)):
+    if config.uses("tiers"):
         check_tiers(config)
 
 
@@ -105,6 +105,14 @@ def contrast_only(config: VariantsConfig) -> list[str]:
     entries = [entry_of(config, variant) for variant in range(config.count)]
     names = [operator.name for entry in entries for operator in chain(entry) if operator.contrast_only]
     return list(dict.fromkeys(names))
+
+
+def same_draws(config: VariantsConfig) -> int:
+    """How many variants draw the same frames because the sampler is not random; 0 when fewer than two do."""
+    if config.sampler in RANDOM:
+        return 0
+    draws = sum(chain(entry_of(config, variant))[0].name == "draw" for variant in range(config.count))
+    return draws if draws > 1 else 0
 
 
 def changes_pixels(view: View, position: int) -> list[dict]:

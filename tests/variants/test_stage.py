@@ -196,6 +196,30 @@ def test_operators_made_for_contrast_are_warned_of_once_where_they_are_trained_o
     assert other.reporter.warnings == []
 
 
+@pytest.mark.parametrize(("changes", "said"), [
+    ({"sampler": "topk"}, ["variants.sampler = topk draws the same frames for 3 variants"]),
+    ({"sampler": "topk", "operators": ("canonical", "draw"), "count": 2}, []),
+    ({"sampler": "gumbel"}, []),
+    ({"sampler": "its", "operators": ("canonical", "phase")}, []),
+])
+def test_a_sampler_that_is_not_random_is_warned_of_where_several_variants_draw(
+    tmp_path: Path, changes: dict, said: list[str]
+) -> None:
+    job = job_of(tmp_path, **changes)
+    job.reporter = Listener()
+    plan_stage("variants", job)
+    assert [text.split(":")[0] for text in job.reporter.warnings] == said
+
+
+def test_another_config_under_the_same_reporter_is_warned_of_too(tmp_path: Path) -> None:
+    listener = Listener()
+    for operators in (("canonical", "draw"), ("canonical", "draw+reverse"), ("canonical", "flip")):
+        job = job_of(tmp_path, operators=operators)
+        job.reporter = listener
+        plan_stage("variants", job)
+    assert len(listener.warnings) == 2
+
+
 def test_contrast_views_are_in_the_bundle_with_rising_times_and_without_vetoes(tmp_path: Path) -> None:
     samples = [replace(SAMPLES[0], question="Which disc comes first?")]
     made = bundles(job_of(tmp_path, samples, count=2, operators=("canonical", "reverse"), contrast=("reverse",)))["q1"]

@@ -29,7 +29,7 @@ def cannot_be_too_long(policy: "Policy", variants: VariantsConfig, limit: int) -
 
     Never said of resolution tiers: how large their frames are depends on the stored ones.
     """
-    if any("tiers" in entry for entry in (*variants.operators, *variants.contrast)):
+    if variants.uses("tiers"):
         return False
     frames = round(variants.frames * max(1.0, variants.frame_factor))
     return 2 * frames * (policy.adapter.frame_tokens + TOKENS_PER_FRAME) + TEXT_TOKENS <= limit
