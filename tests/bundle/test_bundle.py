@@ -66,6 +66,19 @@ def test_what_is_written_is_what_is_read() -> None:
         assert variant.clip_bounds.tolist() == [0, 8] and variant.vetoes == []
 
 
+@pytest.mark.parametrize("kept", [1, 3])
+def test_a_bundle_with_some_of_its_variants_is_read_and_those_are_what_they_were(kept: int) -> None:
+    frames, config = frames_of(), VariantsConfig(frames=8)
+    scores = scores_of(frames)
+    views = build_views(SAMPLE.blind(), scores, frames.sizes, config)
+    whole = Bundle.open(write_bundle(SAMPLE, frames, scores, views, config, KEY))
+    part = Bundle.open(write_bundle(SAMPLE, frames, scores, views[:kept], config, KEY))
+    assert part.n_variants == part.n_trained == kept
+    for k in range(kept):
+        assert part.variant(k).times.tolist() == whole.variant(k).times.tolist()
+        assert all((a == b).all() for a, b in zip(part.variant(k).clips(), whole.variant(k).clips(), strict=True))
+
+
 def test_times_are_the_pool_times_of_the_frames_and_pixels_are_theirs() -> None:
     frames = frames_of()
     bundle = Bundle.open(bundle_bytes(frames=frames))

@@ -15,7 +15,7 @@ from strive.configs.data_stages import VariantsConfig
 from strive.configs.errors import ItemError, UsageError
 from strive.configs.run_stages import EvalConfig
 from strive.stages.eval.benchmarks.data import from_dataset
-from strive.stages.eval.choosing import described, frame_choice
+from strive.stages.eval.choosing import READS, described, frame_choice
 from strive.stages.eval.footage import chosen_by, footage_of
 from strive.stages.eval.recipe import recipe_of
 from strive.stages.eval.shown import Screen
@@ -24,6 +24,7 @@ from strive.stages.frames.scores import Scores
 from strive.stages.plan import Item, Job
 from strive.stages.score.stage import ScoreMaker
 from strive.stages.tasks.sample import Question
+from strive.stages.views.samplers import SAMPLERS, SamplerParams
 from strive.stages.views.uniform import uniform_indices
 
 HASH = "score.scorer=hash"
@@ -56,6 +57,18 @@ def test_chosen_frames_depend_on_seed_and_question_alone(name: str) -> None:
     assert again == chosen[0, "a"] and all(len(set(one)) == 8 and one == sorted(one) for one in chosen.values())
     drawn = name in ("importance", "gumbel")
     assert len({tuple(one) for one in chosen.values()}) == (4 if drawn else 1)
+
+
+@pytest.mark.parametrize("name", sorted(READS))
+def test_a_recipe_names_every_setting_that_its_sampler_reads_and_no_other(name: str) -> None:
+    """A recipe that left one out would let two different measurements go on in one run folder."""
+    z, plain = np.random.default_rng(0).normal(size=300), SamplerParams()
+    others = {"tau": 5.0, "coverage": 0.0, "its_power": 6.0, "aks_depth": 0, "aks_threshold": 0.1}
+    drawn = {}
+    for field, value in {"": None, **others}.items():
+        params = replace(plain, **{field: value}) if field else plain
+        drawn[field] = SAMPLERS[name](z, 24, np.random.default_rng(1), params).tolist()
+    assert {field for field in others if drawn[field] != drawn[""]} == set(READS[name])
 
 
 def test_importance_is_the_sampler_of_the_variants_with_its_settings() -> None:
