@@ -86,7 +86,7 @@ def collect(engine: Generates, examples: Sequence[Example], rollouts: int, seed:
     """
     if shares is None:
         shares = [[per_variant(rollouts, len(e.views), f"sample {e.sample.id}")] * len(e.views) for e in examples]
-    return roll_out(engine, examples, [example.views for example in examples], shares, seed)
+    return roll_out(engine, examples, shares, (seed,))
 
 
 @torch.no_grad()
@@ -97,17 +97,18 @@ def collect_contrast(engine: Generates, examples: Sequence[Example], rollouts: i
     """
     having = [replace(example, views=example.contrast) for example in examples if example.contrast]
     shares = [[per_variant(rollouts, len(e.views), f"sample {e.sample.id}, contrast")] * len(e.views) for e in having]
-    return roll_out(engine, having, [one.views for one in having], shares, derive_seed(seed, "contrast"))
+    return roll_out(engine, having, shares, (derive_seed(seed, "contrast"),))
 
 
-def roll_out(engine: Generates, examples: Sequence[Example], views: Sequence[Sequence[Shown]],
-             shares: Sequence[Sequence[int]], seed: int) -> list[Row]:
-    """Rows of `shares[i][k]` completions of `views[i][k]`; no share, no row."""
+def roll_out(engine: Generates, examples: Sequence[Example], shares: Sequence[Sequence[int]],
+             seed: tuple[object, ...]) -> list[Row]:
+    """Rows of `shares[i][k]` completions of `examples[i].views[k]`; no share, no row. What a view draws comes from
+    `seed`, its question's id and its number."""
     replies: dict[tuple[int, int], list[Completion]] = {}
     for n in sorted({count for share in shares for count in share if count}):
         places = [(i, k) for i, share in enumerate(shares) for k, count in enumerate(share) if count == n]
-        seeds = [derive_seed(seed, examples[i].sample.id, k) for i, k in places]
-        made = engine.rollout([views[i][k] for i, k in places], n, seeds)
+        seeds = [derive_seed(*seed, examples[i].sample.id, k) for i, k in places]
+        made = engine.rollout([examples[i].views[k] for i, k in places], n, seeds)
         replies.update(zip(places, made, strict=True))
     return [Row(examples[i], k, g, completion)
             for i, k in sorted(replies) for g, completion in enumerate(replies[i, k])]

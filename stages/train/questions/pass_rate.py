@@ -16,9 +16,8 @@ from strive.cache.ledger import read_jsonl
 from strive.configs.errors import StoppedError
 from strive.configs.run_stages import TrainConfig
 from strive.stages.train.engine.ranks import Ranks
-from strive.stages.train.engine.rollout import Example, Generates, Row
+from strive.stages.train.engine.rollout import Example, Generates, Row, roll_out
 from strive.stages.train.questions.asking import Asking, RollsOut, Survey, in_batches
-from strive.stages.train.questions.order import derive_seed
 from strive.stages.train.questions.usable import Finds
 
 if TYPE_CHECKING:
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from strive.stages.train.reward.rewards import Scored
     from strive.stages.train.run_folder import RunFolder
     from strive.stages.train.signals import Stop
-    from strive.stages.vlm.interface import Completion
 
 FILE = "pass_rates.jsonl"
 Rates = dict[str, dict[str, Any]]
@@ -46,7 +44,7 @@ def measure(engine: RollsOut, examples: Finds, ids: Collection[str], config: Tra
     asking = Asking("pass rate", engine, examples, reporter)
 
     def answer(names: Sequence[str]) -> list[dict[str, Any]]:
-        rows, reasons = asking.rows(names, lambda usable: roll_out(engine, usable, config))
+        rows, reasons = asking.rows(names, lambda usable: rolled_out(engine, usable, config))
         return rated(names, rows, reasons, score)
 
     survey = Survey("pass rate", ("pass rates", "questions"), run_folder.root / FILE, run_folder, reporter, stop,
@@ -67,21 +65,17 @@ def rated(names: Sequence[str], rows: Sequence[Row], reasons: Mapping[str, str],
              "variants": variants[name]} for name in names]
 
 
-def roll_out(engine: Generates, examples: Sequence[Example], config: TrainConfig) -> list[Row]:
+def rolled_out(engine: Generates, examples: Sequence[Example], config: TrainConfig) -> list[Row]:
     """`pass_rate_rollouts` rows for each example, ordered by example, variant and generation.
 
     Split evenly over the variants as in training; where that does not divide, all on variant 0, the canonical view.
     Draws depend on run seed, question and variant alone.
     """
-    rollouts = config.pass_rate_rollouts
-    shown = [len(one.views) if rollouts % len(one.views) == 0 else 1 for one in examples]
-    made: dict[tuple[int, int], list[Completion]] = {}
-    for variants in sorted(set(shown)):
-        places = [(i, k) for i, count in enumerate(shown) if count == variants for k in range(count)]
-        seeds = [derive_seed(config.seed, "train", "pass_rate", examples[i].sample.id, k) for i, k in places]
-        views = [examples[i].views[k] for i, k in places]
-        made.update(zip(places, engine.rollout(views, rollouts // variants, seeds), strict=True))
-    return [Row(examples[i], k, g, completion) for i, k in sorted(made) for g, completion in enumerate(made[i, k])]
+    rollouts, shares = config.pass_rate_rollouts, []
+    for one in examples:
+        shown = len(one.views) if rollouts % len(one.views) == 0 else 1
+        shares.append([rollouts // shown] * shown)
+    return roll_out(engine, examples, shares, (config.seed, "train", "pass_rate"))
 
 
 def read_rates(ledger: Path) -> Rates:
