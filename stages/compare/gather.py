@@ -7,6 +7,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, TypeVar
 
+import numpy as np
+
 from strive.cache.ledger import read_jsonl
 from strive.stages.compare.layout import Layout
 from strive.stages.compare.material import Material
@@ -14,6 +16,7 @@ from strive.stages.compare.plan import Plan
 from strive.stages.compare.results import Comparison, RunResult
 from strive.stages.compare.tasks import Task, wanted_groups
 from strive.stages.tasks.dataset import read_dataset
+from strive.stages.train.objective.parts import is_flat
 
 Value = TypeVar("Value", int, float)
 
@@ -92,8 +95,7 @@ def each_round(figure: Callable[[Mapping[str, Any]], Value], rows: Sequence[Mapp
 
 def flat_of(row: Mapping[str, Any]) -> int:
     """1 when all rewards of a group are equal, else 0; those that could not be had do not count."""
-    values = finite(row["rewards"])
-    return int(not values or max(values) - min(values) <= 1e-9)
+    return int(is_flat(np.array(finite(row["rewards"]))))
 
 
 def accuracy_of(row: Mapping[str, Any]) -> float:

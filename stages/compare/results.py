@@ -33,7 +33,7 @@ class RunResult:
     metrics: the rows of metrics.jsonl; where the policy was evaluated on the uniform view they hold `eval_accuracy`.
     evals: view -> results.json of the final policy. scores: view -> question id -> score in [0, 1].
     agreement: as `strive.stages.eval.agreement` says it, None without.
-    seconds: wall-clock of the run, evaluations included.
+    seconds: wall-clock of the run, evaluations included; of one that was stopped and continued, since the last start.
     """
 
     arm: str
