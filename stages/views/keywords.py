@@ -21,10 +21,12 @@ KEYWORDS: dict[str, tuple[str, ...]] = {
         r"(?:top|bottom|upper|lower)[ -](?:left|right|half|part|corner)",
         "(?<!the )above", "below", "beneath", "underneath", "next to", "beside", "adjacent", "in front of",
         r"(?<!reason )(?<!idea )(?<!meaning )behind(?! the scenes)", "position", "coordinates?", "bounding box",
+        "which (?:side|corner|half)",
     ),
     "direction": (
         "directions?", "which way", "(?:counter-?|anti-?)?clockwise", "towards?",
         "(?:left|right|up|down|for|back)wards?", "north|south|east|west", "fac(?:es|ing)", r"approach\w*", "away from",
+        "which (?:side|hand|arm|leg|foot|eye|ear|shoulder|knee)", "(?:left|right)[ -]handed",
     ),
     "counting": ("how many", "number of", "counts?", "counting"),
     "repetition": ("how many times", "how often", "number of (?:times|repetitions)", "repetitions?", "repeatedly",
@@ -43,7 +45,7 @@ KEYWORDS: dict[str, tuple[str, ...]] = {
         "logos?", "labels?", "plate number", "numbers? (?:on|shown|written)", "clock", "map", "watch", "brands?",
         "spell(?:s|ed|ing)?", r"scoreboards?", "jersey", r"print\w*", "what time",
     ),
-    "colour": ("colou?r(?:s|ed)?", *COLOURS),
+    "colour": (r"colou?r\w*", *COLOURS),
     "order": (
         "first", "second", "third", "last", "final(?:ly)?", "before", "after", "then", "order", "sequence", "earlier",
         "later", "next", r"begin\w*", r"start\w*", "end(?:s|ed|ing)?", "fourth", "fifth", "previous(?:ly)?", "steps?",

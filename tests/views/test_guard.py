@@ -34,6 +34,10 @@ def ask(text: str, *options: str, question_type: str = "open") -> Question:
     ("Why does the crowd cheer?", "cause"),
     ("Does the apple fall from the tree?", "gravity"),
     ("Does he jump twice?", "repetition"),
+    ("Which hand does she write with?", "direction"),
+    ("On which side of the road does the car stop?", "direction"),
+    ("On which side of the road does the car stop?", "position"),
+    ("How colourful is the coat?", "colour"),
 ])
 def test_a_question_is_tagged_by_its_words(text: str, topic: str) -> None:
     assert topic in topics(ask(text))
