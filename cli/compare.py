@@ -138,9 +138,11 @@ def plan_fields(plan: "Plan") -> dict[str, Any]:
 
 
 def result_lines(summary: dict[str, Any]) -> list[str]:
-    """Held-out accuracy of each recipe on both views, with its difference to the baseline."""
+    """Held-out accuracy of each recipe on both views, with its difference to the baseline in percentage points."""
+    from strive.stages.compare.wording import percent
+
     rows = [["recipe", "uniform", "difference", "importance", "difference"]]
-    before = [share(summary["base"].get(view, {}).get("accuracy")) for view in ("uniform", "importance")]
+    before = [percent(summary["base"].get(view, {}).get("accuracy")) for view in ("uniform", "importance")]
     rows.append(["before training", before[0], "", before[1], ""])
     for arm in summary["arms"]:
         views = summary["results"][arm["name"]]["views"]
@@ -150,16 +152,8 @@ def result_lines(summary: dict[str, Any]) -> list[str]:
 
 
 def figure(view: dict[str, Any]) -> tuple[str, str]:
-    """A mean, and a difference with its interval in points."""
-    difference = view.get("difference")
-    if difference is None or difference["mean"] is None:
-        return share(view.get("accuracy", {}).get("mean")), ""
-    text = f"{100 * difference['mean']:+.1f}"
-    if difference["ci"]:
-        text += f" [{100 * difference['ci'][0]:+.1f}, {100 * difference['ci'][1]:+.1f}]"
-    return share(view.get("accuracy", {}).get("mean")), text
+    """A mean, and a difference with its interval, empty for the baseline."""
+    from strive.stages.compare.wording import difference, percent
 
-
-def share(value: float | None) -> str:
-    """A share for people."""
-    return "–" if value is None else f"{100 * value:.1f} %"
+    gap = difference(view["difference"]) if "difference" in view else ""
+    return percent(view.get("accuracy", {}).get("mean")), gap

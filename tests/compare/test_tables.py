@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from strive.cache.atomic import write_json
+from strive.cli.compare import result_lines
 from strive.configs.errors import MissingError, VerificationError
 from strive.stages.compare import wording
 from strive.stages.compare.summary import summarise
@@ -58,3 +59,14 @@ def test_a_file_that_is_no_comparison_is_refused(tmp_path: Path) -> None:
 
 def test_a_bar_in_a_name_does_not_end_a_cell() -> None:
     assert markdown(["a"], [["x|y\nz"]]).splitlines()[-1] == "| x\\|y z |" and markdown(["a"], []) == ""
+
+
+def test_the_terminal_shows_the_figures_of_the_file() -> None:
+    summary = summarise(comparison())
+    lines = result_lines(summary)
+    assert len(lines) == 2 + len(summary["arms"])
+    for arm, line in zip(summary["arms"], lines[2:], strict=True):
+        for view, found in summary["results"][arm["name"]]["views"].items():
+            assert arm["name"] in line and wording.percent(found["accuracy"]["mean"]) in line, view
+            assert ("difference" in found) == (arm["name"] != summary["baseline"])
+            assert "difference" not in found or wording.difference(found["difference"]) in line
