@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from strive.cache import fault
+from strive.configs.errors import UsageError
 
 CHUNK = 1 << 22
 
@@ -46,13 +47,17 @@ def chunks_of(source: bytes | Path) -> Iterator[bytes]:
 
 
 def make_folder(path: Path) -> None:
-    """`mkdir -p` whose new entries survive a power cut."""
+    """`mkdir -p` whose new entries survive a power cut. Raises UsageError where a file stands in the way."""
     if path.is_dir():
         return
     if path != path.parent:
         make_folder(path.parent)
     fault.point()
-    path.mkdir(exist_ok=True)
+    try:
+        path.mkdir(exist_ok=True)
+    except FileExistsError as error:
+        raise UsageError(f"{path}: a file, not a folder", "a folder, or a path where one can be made",
+                         "Choose another path.") from error
     sync_folder(path.parent)
 
 

@@ -10,6 +10,11 @@ from strive.configs.load import Resolved, check_key, load, nearest, shipped_name
 
 FORM = "a recipe's name, a YAML file, or either with changes, as in strive:train.learning_rate=3e-5,variants.tau=1"
 CLOSES = {"[": "]", "{": "}", "(": ")"}
+OWN = {
+    "train.seed": "--seeds", "train.eval_every": "--points",
+    "train.steps": "--set train.steps=N: the baseline's steps are the budget, each recipe gets as many as fit into it",
+}
+"""Keys that a comparison sets itself, with what to use instead."""
 
 
 @dataclass(frozen=True)
@@ -67,14 +72,13 @@ def read_recipe(text: str) -> Asked:
 
 def refuse_own(key: str, text: str) -> None:
     """`UsageError` for keys that a comparison sets itself."""
-    if key in ("train.seed", "train.eval_every"):
-        flag = "--seeds" if key == "train.seed" else "--points"
-        raise UsageError(f"{text}: {key} is set by the comparison", "the same seeds and evaluations for all recipes",
-                         f"Leave it out and use {flag}.")
+    if key in OWN:
+        raise UsageError(f"{text}: {key} is set by the comparison",
+                         "the same seeds, evaluations and budget for all recipes", f"Leave it out and use {OWN[key]}.")
 
 
 def split_changes(text: str) -> list[str]:
-    """The pieces between commas; a comma inside brackets does not split."""
+    """The pieces between commas; a comma inside brackets does not split. `UsageError` for a bracket left open."""
     pieces, waiting, start = [], [], 0
     for place, sign in enumerate(text):
         if sign in CLOSES:
@@ -84,6 +88,8 @@ def split_changes(text: str) -> list[str]:
         elif sign == "," and not waiting:
             pieces.append(text[start:place])
             start = place + 1
+    if waiting:
+        raise UsageError(f"{text}: a bracket is not closed", f"a {waiting[-1]} before the end", "Close it.")
     return [*pieces, text[start:]]
 
 

@@ -82,14 +82,14 @@ class Schedule:
                 self.speak(total - len(queue) - len(self.going) - len(self.failed), total)
             if queue or self.going:
                 self.ask_to_stop()
-                error = self.stopped(stop.code, total - len(queue) - len(self.failed), total)
+                error = self.stopped(stop.code, before + self.done, total)
                 lost = [{"id": name, "reason": reason} for name, reason in self.failed.items()]
                 error.fields = {"done": self.done, "cached": before, "failed": lost}
                 raise error
 
-    def stopped(self, code: int | None, begun: int, total: int) -> StriveError:
+    def stopped(self, code: int | None, done: int, total: int) -> StriveError:
         """Why not all runs are done."""
-        kept = f"{begun} of {total} runs are done or begun, and what they have is kept"
+        kept = f"{done} of {total} runs are done; what the others have begun is kept"
         if code is not None:
             return InterruptedRun(f"stopped by a signal; {kept}", code)
         name, reason = next(iter(self.failed.items()))

@@ -83,6 +83,13 @@ def test_a_folder_that_holds_something_else_is_left_alone_even_with_force(tmp_pa
     assert (tmp_path / "out" / "world" / "mine.txt").read_text() == "mine"
 
 
+def test_a_file_in_the_place_of_the_folder_is_refused_and_kept(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("mine")
+    found = finish(start(tmp_path / "out", "grpo"), code=2)
+    assert "a file, not a folder" in found["error"]["what"] and found["error"]["expected"] and found["error"]["do"]
+    assert (tmp_path / "out").read_text() == "mine"
+
+
 @pytest.mark.slow
 def test_a_comparison_killed_in_a_run_and_between_runs_ends_in_the_same_figures(tmp_path: Path) -> None:
     arguments = ("grpo", "strive", "--seeds", "2", "--groups", "2")

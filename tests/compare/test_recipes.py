@@ -47,6 +47,8 @@ def test_a_file_is_called_by_its_stem_and_lies_over_the_preset(tmp_path: Path) -
         (("strive:train.lerning_rate=1",), "unknown key train.lerning_rate", "learning_rate"),
         (("strive:train.loss",), "is no change", "KEY=VALUE"),
         (("strive:train.seed=4",), "set by the comparison", "--seeds"),
+        (("grpo", "strive:train.steps=9"), "train.steps is set by the comparison", "--set train.steps=N"),
+        (("strive:variants.operators=[canonical,draw",), "a bracket is not closed", "Close it"),
         (("grpo", "strive:eval.frames=4"), "eval.frames: 8 -> 4", "--set"),
         (("grpo", "strive:extract.fps=2"), "extract.fps: 1.0 -> 2.0", "--set"),
         (("grpo", "strive:model=other"), "model: demo -> other", "--set"),
