@@ -34,6 +34,9 @@ def inspect(
     from strive.stages.report.contact_sheet import contact_sheet
     from strive.stages.report.lookup import find_bundle
 
+    if out.suffix.lower() not in ("", ".png"):
+        raise UsageError(f"--out {out}: {out.suffix} is not written", "a PNG file",
+                         f"Use --out {out.with_suffix('.png')}.")
     session = open_session("inspect", options)
     bundle = bundle_of_data(session, sample, data, videos, follow_links) if data else find_bundle(session.store, sample)
     rows = [row_of(k, bundle.variant(k)) for k in range(bundle.n_variants)]

@@ -121,6 +121,12 @@ def test_a_file_that_is_no_bundle_is_refused(tmp_path: Path) -> None:
     assert done.returncode == 6 and not (tmp_path / "a.png").exists()
 
 
+def test_a_picture_is_not_written_under_the_name_of_another_format(bundle: Path, tmp_path: Path) -> None:
+    done = strive(str(bundle), "--out", str(tmp_path / "sheet.gif"))
+    assert done.returncode == 2 and "sheet.png" in done.stderr
+    assert not (tmp_path / "sheet.gif").exists()
+
+
 def test_dry_run_writes_nothing(bundle: Path, tmp_path: Path) -> None:
     assert strive(str(bundle), "--out", str(tmp_path / "a.png"), "--dry-run").returncode == 0
     assert not (tmp_path / "a.png").exists()
