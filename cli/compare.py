@@ -139,7 +139,7 @@ def plan_fields(plan: "Plan") -> dict[str, Any]:
 
 def result_lines(summary: dict[str, Any]) -> list[str]:
     """Held-out accuracy of each recipe on both views, with its difference to the baseline in percentage points."""
-    from strive.stages.compare.wording import percent
+    from strive.stages.compare.figures.wording import percent
 
     rows = [["recipe", "uniform", "difference", "importance", "difference"]]
     before = [percent(summary["base"].get(view, {}).get("accuracy")) for view in ("uniform", "importance")]
@@ -153,7 +153,7 @@ def result_lines(summary: dict[str, Any]) -> list[str]:
 
 def figure(view: dict[str, Any]) -> tuple[str, str]:
     """A mean, and a difference with its interval, empty for the baseline."""
-    from strive.stages.compare.wording import difference, percent
+    from strive.stages.compare.figures.wording import difference, percent
 
     gap = difference(view["difference"]) if "difference" in view else ""
     return percent(view.get("accuracy", {}).get("mean")), gap

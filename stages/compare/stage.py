@@ -108,8 +108,8 @@ def cuda_devices() -> int:
 
 def conclude(job: CompareJob, layout: Layout, tasks: list[Task], failed: dict[str, str]) -> dict[str, Any]:
     """The figures as written; the page first, so that compare.json means done."""
-    from strive.stages.compare.page import write_page
-    from strive.stages.compare.summary import summarise
+    from strive.stages.compare.figures.summary import summarise
+    from strive.stages.compare.page.page import write_page
 
     summary = summarise(gather(job.plan, job.material, layout, tasks, failed))
     if not layout.page.is_file() or without_timing(read(layout)) != without_timing(summary):

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from strive.stages.compare import reading, wording
-from strive.stages.compare.forest import forests
-from strive.stages.compare.page import render, write_page
+from strive.stages.compare.figures import reading, wording
+from strive.stages.compare.figures.summary import summarise
+from strive.stages.compare.page.forest import forests
+from strive.stages.compare.page.page import render, write_page
 from strive.stages.compare.results import Comparison
-from strive.stages.compare.summary import summarise
 
 from .made_comparison import ARMS, comparison
 

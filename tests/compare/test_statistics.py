@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from strive.stages.compare.statistics import area, clustered, estimate, holm, paired
+from strive.stages.compare.figures.statistics import area, clustered, estimate, holm, paired
 
 A = [0.66, 0.71, 0.68, 0.735, 0.69]
 B = [0.64, 0.67, 0.69, 0.70, 0.66]

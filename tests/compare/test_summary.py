@@ -10,8 +10,8 @@ import pytest
 from scipy import stats
 
 from strive.cache.atomic import json_bytes
+from strive.stages.compare.figures.summary import summarise
 from strive.stages.compare.results import Comparison
-from strive.stages.compare.summary import summarise
 
 from .made_comparison import ARMS, BUDGET, STEPS, comparison
 

@@ -10,9 +10,9 @@ import pytest
 from strive.cache.atomic import write_json
 from strive.cli.compare import result_lines
 from strive.configs.errors import MissingError, VerificationError
-from strive.stages.compare import wording
-from strive.stages.compare.summary import summarise
-from strive.stages.compare.tables import TABLES, main, markdown, read_summary
+from strive.stages.compare.figures import wording
+from strive.stages.compare.figures.summary import summarise
+from strive.stages.compare.figures.tables import TABLES, main, markdown, read_summary
 
 from .made_comparison import ARMS, comparison
 
@@ -41,8 +41,8 @@ def test_figures_are_those_of_the_file(folder: Path) -> None:
 
 
 def test_module_prints_what_it_was_asked_for(folder: Path) -> None:
-    found = subprocess.run([sys.executable, "-m", "strive.stages.compare.tables", str(folder), str(folder), "--table",
-                            "groups"], capture_output=True, text=True, timeout=60, check=True)
+    command = [sys.executable, "-m", "strive.stages.compare.figures.tables", str(folder), str(folder)]
+    found = subprocess.run([*command, "--table", "groups"], capture_output=True, text=True, timeout=60, check=True)
     assert found.stdout.count("### ") == 2 and found.stdout.count("| strive | 1,000 | 200 |") == 2
 
 

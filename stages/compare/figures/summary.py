@@ -6,11 +6,11 @@ from functools import partial
 from itertools import combinations
 from typing import Any
 
-from strive.stages.compare import measured
-from strive.stages.compare.measured import Runs
+from strive.stages.compare.figures import measured
+from strive.stages.compare.figures.measured import Runs
+from strive.stages.compare.figures.statistics import Estimate, clustered, estimate, holm, paired
+from strive.stages.compare.figures.traces import learning_curves, training_curves
 from strive.stages.compare.results import VIEWS, Arm, Comparison, RunResult
-from strive.stages.compare.statistics import Estimate, clustered, estimate, holm, paired
-from strive.stages.compare.traces import learning_curves, training_curves
 
 FORMAT = "strive.compare/1"
 DIGITS = 12

@@ -10,9 +10,10 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from strive.cache.atomic import write_bytes
-from strive.stages.compare import panels, reading, wording
-from strive.stages.compare.forest import forests
-from strive.stages.compare.rows import settings_rows
+from strive.stages.compare.figures import reading, wording
+from strive.stages.compare.page import panels
+from strive.stages.compare.page.forest import forests
+from strive.stages.compare.page.rows import settings_rows
 from strive.stages.report import page as report
 
 ZERO_NOTE = "share of groups without signal per step, moving average; mean over seeds"
@@ -75,4 +76,4 @@ def families(summary: Mapping[str, Any]) -> dict[str, dict[str, int]]:
 
 def source(name: str) -> str:
     """A template of this folder."""
-    return files("strive.stages.compare").joinpath(name).read_text("utf-8")
+    return files("strive.stages.compare.page").joinpath(name).read_text("utf-8")

@@ -1,4 +1,4 @@
-"""The figures of finished comparisons as Markdown: `python -m strive.stages.compare.tables DIR... [--table NAME]`."""
+"""Figures of comparisons as Markdown: `python -m strive.stages.compare.figures.tables DIR... [--table NAME]`."""
 
 import argparse
 import json
@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from strive.configs.errors import MissingError, StriveError, VerificationError
-from strive.stages.compare import reading, wording
-from strive.stages.compare.summary import FORMAT
+from strive.stages.compare.figures import reading, wording
+from strive.stages.compare.figures.summary import FORMAT
 
 Summary = Mapping[str, Any]
 
@@ -152,7 +152,7 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def main(words: Sequence[str]) -> str:
     """The asked-for tables of each comparison, one below the other."""
-    parser = argparse.ArgumentParser(prog="python -m strive.stages.compare.tables", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m strive.stages.compare.figures.tables", description=__doc__)
     parser.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="folder or compare.json of a comparison")
     parser.add_argument("--table", action="append", choices=list(TABLES), help="may be repeated; default: all")
     asked = parser.parse_args(words)

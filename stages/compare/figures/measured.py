@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from strive.stages.compare.figures.statistics import area
 from strive.stages.compare.results import Arm, Comparison, RunResult
-from strive.stages.compare.statistics import area
 
 Runs = Mapping[tuple[str, int], RunResult]
 METRICS = {

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from strive.stages.compare.reading import VIEW_NAMES, differences, views_of
-from strive.stages.compare.wording import difference, points, probability
+from strive.stages.compare.figures.reading import VIEW_NAMES, differences, views_of
+from strive.stages.compare.figures.wording import difference, points, probability
 from strive.stages.report.curves import nice
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from strive.stages.compare.wording import difference, points, probability
+from strive.stages.compare.figures.wording import difference, points, probability
 
 VIEW_NAMES = {"uniform": "uniform view", "importance": "importance-sampled view"}
 

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from strive.stages.compare import measured
-from strive.stages.compare.measured import Runs, rollouts
+from strive.stages.compare.figures import measured
+from strive.stages.compare.figures.measured import Runs, rollouts
+from strive.stages.compare.figures.statistics import estimate
 from strive.stages.compare.results import Arm, Comparison
-from strive.stages.compare.statistics import estimate
 
 TRACES = ("frac_zero_std", "frac_zero_std_per_variant", "reward_mean", "reward_var_within", "reward_var_between",
           "adv_var_within", "adv_var_between")

@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from strive.stages.compare.drawing import Curve, learning_curve, line_of, mean_of, picture, smoothed
+from strive.stages.compare.page.drawing import Curve, learning_curve, line_of, mean_of, picture, smoothed
 from strive.stages.report.curves import Line, swatch
 
 

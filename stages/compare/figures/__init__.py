@@ -1,0 +1,1 @@
+"""What a comparison's runs amount to: statistics, the content of compare.json, its tables and sentences."""

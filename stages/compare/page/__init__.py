@@ -1,0 +1,1 @@
+"""compare.html: the figures of compare.json as one self-contained page."""
