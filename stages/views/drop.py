@@ -29,4 +29,4 @@ def without_least(importance: np.ndarray, dropped: int, rng: np.random.Generator
     return np.sort(order[dropped:]).astype(np.int64)
 
 
-DROP = Operator("drop", True, apply_drop, frozenset({"repetition", "speed"}))
+DROP = Operator("drop", True, apply_drop, frozenset({"repetition", "speed", "unreadable"}))

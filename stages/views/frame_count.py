@@ -35,4 +35,4 @@ def wanted(frames: int, factor: float) -> int:
     return max(1, round(factor * frames))
 
 
-FRAME_COUNT = Operator("frame_count", True, apply_frame_count, frozenset({"repetition", "speed"}))
+FRAME_COUNT = Operator("frame_count", True, apply_frame_count, frozenset({"repetition", "speed", "unreadable"}))

@@ -1,7 +1,8 @@
 """The guard: what a question is about, by keywords, and which operators could therefore change its answer.
 
 It errs on the side of a veto: a veto costs one change of one view, a wrong label costs the training signal. It reads
-English; a text that is mostly in another script is tagged `unreadable`, which operators that cut pixels away refuse.
+English; a text that is mostly in another script is tagged `unreadable`, which operators that leave pixels or stretches
+of the video out refuse.
 """
 
 from strive.stages.tasks.sample import Question

@@ -91,7 +91,7 @@ def check_names(config: VariantsConfig) -> None:
     """Raise `UsageError` for an unknown sampler, an unknown operator or an empty list, before any work."""
     sampler(config.sampler)
     if not config.operators:
-        raise UsageError("variants.operators is empty", "one entry per variant", "Set it, say to canonical,draw.")
+        raise UsageError("variants.operators is empty", "one entry per variant", "Set it, say to [canonical, draw].")
     for entry in config.operators:
         chain(entry)
     for entry in config.contrast:

@@ -48,4 +48,6 @@ def shares(n: int, length: int, k: int, share: float) -> tuple[int, int]:
     return inside, k - inside
 
 
-SEGMENT = Operator("segment", True, apply_segment, frozenset({"whole", "order", "counting", "repetition", "speed"}))
+SEGMENT = Operator(
+    "segment", True, apply_segment, frozenset({"whole", "order", "counting", "repetition", "speed", "unreadable"}),
+)
