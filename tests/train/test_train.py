@@ -211,7 +211,7 @@ def test_too_many_rewards_without_a_number_stop_the_run(
     ({"train__rewards": {"acuracy": 1.0}}, "Did you mean accuracy"), ({"train__loss": "dap"}, "Did you mean dapo"),
     ({"train__prompt_format": "think_answr"}, "Did you mean think_answer"),
     ({"train__rollouts": 6}, "a multiple of the variants"),
-    ({"train__rollouts": 4, "train__advantage_scope": "per_variant"}, "one has no baseline"),
+    ({"train__rollouts": 4, "train__advantage_scope": "per_variant"}, "one has no mean"),
 ])
 def test_wrong_settings_are_refused_in_words(
     tmp_path: Path, qwen25: Path, changes: dict[str, Any], message: str
