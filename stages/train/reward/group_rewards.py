@@ -14,6 +14,7 @@ from strive.stages.tasks.plugins import is_plugin
 from strive.stages.tasks.sample import Sample
 from strive.stages.train.reward.own_call import Kind, OwnCall
 from strive.stages.train.reward.rewards import Scored
+from strive.stages.train.reward.weighted import Weighted
 
 SETTING = "train.group_rewards"
 KIND = Kind("group reward", SETTING, ("group",), "def reward(group: Group) -> list[float]", "trained member",
@@ -123,11 +124,8 @@ class OwnGroupReward(OwnCall):
         return self.called_for_list(len(group.trained), group)
 
 
-class GroupRewards:
+class GroupRewards(Weighted[GroupPart]):
     """The group rewards of a run, ready to be called: sum_k w_k r_k(group) for each member. Without any: nothing."""
-
-    def __init__(self, weights: Mapping[str, float], parts: Mapping[str, GroupPart]) -> None:
-        self.weights, self.parts = dict(weights), dict(parts)
 
     def rewarded(self, groups: Sequence[Group]) -> list[list[Scored]]:
         """The `scored` of each of `group.trained` with its bonus added and the parts named."""
@@ -142,22 +140,6 @@ class GroupRewards:
             found.append([{name: column[place] for name, column in columns.items()}
                           for place in range(len(group.trained))])
         return found
-
-    def take_warnings(self) -> list[str]:
-        """What went wrong in functions of the user's own since it was last asked, each kind once a run."""
-        return [f"{text}; such rollouts have no reward" for part in self._own() for text in part.take_troubles()]
-
-    def failures(self) -> dict[str, dict[str, int]]:
-        """Members without a finite number so far: group reward, then kind, as `RewardSet.failures`."""
-        return {part.name: dict(part.failures) for part in self._own() if part.failures}
-
-    def close(self) -> None:
-        """Close the objects that have something to close."""
-        for part in self._own():
-            part.close()
-
-    def _own(self) -> list[OwnGroupReward]:
-        return [part for part in self.parts.values() if isinstance(part, OwnGroupReward)]
 
 
 def with_bonus(scored: Scored, parts: Mapping[str, float], weights: Mapping[str, float]) -> Scored:

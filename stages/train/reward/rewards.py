@@ -13,6 +13,7 @@ from strive.stages.tasks.prompt import Reply
 from strive.stages.tasks.sample import Sample
 from strive.stages.train.reward.own_call import number
 from strive.stages.train.reward.own_reward import SETTING, OwnReward
+from strive.stages.train.reward.weighted import Weighted
 
 Reward = Callable[[Sample, Reply], float]
 
@@ -74,11 +75,8 @@ class BuiltIn:
         return [number(self.name, self.function(s, r)) for s, r in zip(samples, replies, strict=True)]
 
 
-class RewardSet:
+class RewardSet(Weighted[Part]):
     """The rewards of a run, ready to be called: sum_k w_k r_k(sample, reply)."""
-
-    def __init__(self, weights: Mapping[str, float], parts: Mapping[str, Part]) -> None:
-        self.weights, self.parts = dict(weights), dict(parts)
 
     def score(self, sample: Sample, reply: Reply) -> Scored:
         """The reward of one reply."""
@@ -95,22 +93,6 @@ class RewardSet:
         columns = {name: part.values(samples, replies) for name, part in self.parts.items()}
         rows = ({name: column[place] for name, column in columns.items()} for place in range(len(samples)))
         return [self._scored(*row) for row in zip(samples, replies, rows, strict=True)]
-
-    def take_warnings(self) -> list[str]:
-        """What went wrong in rewards of the user's own since it was last asked, each kind once a run."""
-        return [f"{text}; such rollouts have no reward" for part in self._own() for text in part.take_troubles()]
-
-    def failures(self) -> dict[str, dict[str, int]]:
-        """Replies without a finite number so far: reward, then kind ("raised KeyError", "timeout", "not finite")."""
-        return {part.name: dict(part.failures) for part in self._own() if part.failures}
-
-    def close(self) -> None:
-        """Close the reward objects that have something to close."""
-        for part in self._own():
-            part.close()
-
-    def _own(self) -> list[OwnReward]:
-        return [part for part in self.parts.values() if isinstance(part, OwnReward)]
 
     def _scored(self, sample: Sample, reply: Reply, parts: dict[str, float]) -> Scored:
         bad = tuple(name for name, value in parts.items() if not math.isfinite(value))
