@@ -143,8 +143,8 @@ def refuse_unused(bench: str, videos: Path | None, follow_links: bool) -> None:
 
 def plan_lines(job: Any) -> list[str]:
     """What will be asked of whom, before any work."""
-    from strive.stages.eval.choosing import described
-    from strive.stages.eval.footage import chosen_by
+    from strive.stages.eval.answering.choosing import described
+    from strive.stages.eval.answering.footage import chosen_by
 
     settings, chosen = job.config.eval, chosen_by(job.config, job.store)
     videos = len({sample.video for sample in job.data.samples})
@@ -201,7 +201,7 @@ def lines_of(outcome: Any, folder: Path, scorer: str) -> list[str]:
 
 def shown_by(recipe: dict[str, Any], scorer: str) -> list[str]:
     """A line for figures on frames that are not the uniform ones, which they must not be mixed up with."""
-    from strive.stages.eval.choosing import described, of_recipe
+    from strive.stages.eval.answering.choosing import described, of_recipe
 
     chosen = of_recipe(recipe)
     if not chosen:

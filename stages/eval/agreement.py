@@ -11,7 +11,7 @@ from strive.cache.store import Artefact
 from strive.configs.errors import ItemError
 from strive.configs.run_stages import EvalConfig
 from strive.stages.bundle.reader import Bundle
-from strive.stages.eval.statistics import mean
+from strive.stages.eval.figures.statistics import mean
 from strive.stages.interrupt import StopFlag
 from strive.stages.reporter import Reporter
 from strive.stages.tasks.grade import grade

@@ -10,8 +10,8 @@ from strive.configs.data_stages import VariantsConfig
 from strive.configs.errors import ItemError, UsageError
 from strive.configs.run_stages import EvalConfig
 from strive.configs.schema import Config
-from strive.stages.eval.choosing import frame_choice
-from strive.stages.eval.footage import Footage, footage
+from strive.stages.eval.answering.choosing import frame_choice
+from strive.stages.eval.answering.footage import Footage, footage
 from strive.stages.plan import Job, VideoRef
 from strive.stages.reporter import Reporter
 from strive.stages.tasks.prompt import format_named

@@ -9,12 +9,12 @@ import torch
 from strive.cache.digest import digest_json
 from strive.configs.errors import ItemError
 from strive.configs.run_stages import EvalConfig
-from strive.stages.eval.batches import Entry, by_budget
-from strive.stages.eval.choosing import FrameChoice, ScoresOf
-from strive.stages.eval.gallery import Gallery, Seen
-from strive.stages.eval.metrics import summarise
+from strive.stages.eval.answering.batches import Entry, by_budget
+from strive.stages.eval.answering.choosing import FrameChoice, ScoresOf
+from strive.stages.eval.answering.gallery import Gallery, Seen
+from strive.stages.eval.answering.shown import FramesOf, Screen
+from strive.stages.eval.figures.metrics import summarise
 from strive.stages.eval.run_folder import EvalFolder
-from strive.stages.eval.shown import FramesOf, Screen
 from strive.stages.interrupt import StopFlag
 from strive.stages.reporter import Reporter, Silent
 from strive.stages.tasks.grade import grade

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from strive.cache.digest import digest_json
-from strive.stages.eval.footage import chosen_by, footage
+from strive.stages.eval.answering.footage import chosen_by, footage
 from strive.stages.eval.stage import evaluator
 from strive.stages.plan import Job
 

@@ -7,7 +7,7 @@ from strive.cache.digest import digest_json
 from strive.cache.key import library_series
 from strive.configs.run_stages import EvalConfig
 from strive.configs.schema import Config
-from strive.stages.eval.choosing import CHOSEN
+from strive.stages.eval.answering.choosing import CHOSEN
 from strive.stages.tasks.plugins import plugin_identity
 from strive.stages.tasks.prompt import format_named
 from strive.stages.tasks.sample import Sample

@@ -11,10 +11,10 @@ from strive.cache.runs import record_run
 from strive.cache.store import Store
 from strive.configs.errors import InterruptedRun, UsageError
 from strive.configs.schema import Config
+from strive.stages.eval.answering.choosing import frame_choice
+from strive.stages.eval.answering.footage import Footage, chosen_by, footage_of
 from strive.stages.eval.benchmarks.data import BenchData
-from strive.stages.eval.choosing import frame_choice
-from strive.stages.eval.footage import Footage, chosen_by, footage_of
-from strive.stages.eval.metrics import summarise
+from strive.stages.eval.figures.metrics import summarise
 from strive.stages.eval.recipe import recipe_of, sample_key
 from strive.stages.eval.run_folder import EvalFolder
 from strive.stages.interrupt import stop_flag
@@ -24,7 +24,7 @@ from strive.stages.tasks.sample import Sample
 from strive.stages.vlm.resolve import model_identity
 
 if TYPE_CHECKING:
-    from strive.stages.eval.gallery import Gallery
+    from strive.stages.eval.answering.gallery import Gallery
     from strive.stages.vlm.policy import Policy
 
 
@@ -173,8 +173,8 @@ def evaluator(samples: Sequence[Sample], footage: Footage, config: Config) -> Ca
     held: list[Gallery] = []
 
     def figures(policy: "Policy", step: int) -> dict[str, Any]:
+        from strive.stages.eval.answering.gallery import Gallery
         from strive.stages.eval.evaluate import evaluate
-        from strive.stages.eval.gallery import Gallery
 
         if not held:
             held.append(Gallery())

@@ -14,11 +14,11 @@ from strive.cache.store import Store
 from strive.configs.data_stages import VariantsConfig
 from strive.configs.errors import ItemError, UsageError
 from strive.configs.run_stages import EvalConfig
+from strive.stages.eval.answering.choosing import READS, described, frame_choice
+from strive.stages.eval.answering.footage import chosen_by, footage_of
+from strive.stages.eval.answering.shown import Screen
 from strive.stages.eval.benchmarks.data import from_dataset
-from strive.stages.eval.choosing import READS, described, frame_choice
-from strive.stages.eval.footage import chosen_by, footage_of
 from strive.stages.eval.recipe import recipe_of
-from strive.stages.eval.shown import Screen
 from strive.stages.eval.stage import run_eval
 from strive.stages.frames.scores import Scores
 from strive.stages.plan import Item, Job

@@ -9,10 +9,10 @@ import pytest
 from strive.configs.errors import UsageError
 from strive.configs.run_stages import EvalConfig
 from strive.stages.bundle.images import encode
-from strive.stages.eval.batches import Entry, by_budget
-from strive.stages.eval.metrics import categories, chance, summarise
-from strive.stages.eval.shown import MID_GREY, Screen, derangement
-from strive.stages.eval.statistics import clustered_se, interval95
+from strive.stages.eval.answering.batches import Entry, by_budget
+from strive.stages.eval.answering.shown import MID_GREY, Screen, derangement
+from strive.stages.eval.figures.metrics import categories, chance, summarise
+from strive.stages.eval.figures.statistics import clustered_se, interval95
 from strive.stages.frames.frameset import FrameSet
 from strive.stages.tasks.sample import Sample
 

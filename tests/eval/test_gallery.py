@@ -11,11 +11,11 @@ from tiny_models import make_tiny_model
 
 from strive.cache.store import Store
 from strive.configs.schema import Config
+from strive.stages.eval.answering.footage import Footage, footage_of
+from strive.stages.eval.answering.gallery import Gallery, hung
+from strive.stages.eval.answering.shown import Screen
 from strive.stages.eval.benchmarks.data import BenchData, from_dataset
 from strive.stages.eval.evaluate import evaluate
-from strive.stages.eval.footage import Footage, footage_of
-from strive.stages.eval.gallery import Gallery, hung
-from strive.stages.eval.shown import Screen
 from strive.stages.eval.stage import evaluator
 from strive.stages.plan import Job
 from strive.stages.vlm.load import load_policy

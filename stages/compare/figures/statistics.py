@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from scipy import stats
 
-from strive.stages.eval.statistics import clustered_se
+from strive.stages.eval.figures.statistics import clustered_se
 
 EQUAL = 1e-12
 """A spread below this, relative to the values, is rounding."""

@@ -1,12 +1,31 @@
-"""What a benchmark's reader gives: samples, where each one's video is, which categories its tables have."""
+"""What a benchmark's reader gives: samples, the rows as published, where each video is, and how rows are counted."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Protocol
 
 from strive.configs.errors import UsageError
+from strive.stages.eval.figures.tally import Tally
+from strive.stages.eval.published import Published
 from strive.stages.tasks.dataset import read_dataset, resolve_video
 from strive.stages.tasks.sample import Sample
+
+
+class Rows(Protocol):
+    """What a module `benchmarks/<bench>.py` knows of its rows; nothing here needs a video or a file."""
+
+    def sample(self, row: Published) -> Sample:
+        """The question in our words, for prompts and strict reading. Raises `RowError` for a row that is not its own."""
+
+    def video(self, row: Published) -> str:
+        """Names the video, so that questions about it are counted together; the row's id where nothing tells."""
+
+    def categories(self, row: Published) -> Mapping[str, str]:
+        """The tables that the row counts in: field → value."""
+
+    def headline(self, tally: Tally, protocol: str) -> dict[str, Any]:
+        """The published metrics (fractions, None where rows are missing) by name, and what is to be said of them."""
 
 
 @dataclass(frozen=True)
@@ -14,11 +33,18 @@ class BenchData:
     """`video_path(sample)`: an existing or missing file; it raises `ItemError` when a published video is not there.
 
     `fields`: categories reported (fields of `meta` or `question_type`); () takes every field that looks like one.
+    `published`: rows by sample id; empty for dataset files, whose rows are samples. `bench`: the kind of rows, a name
+    of `benchmarks.ROWS`. `subtitles(sample, times)`: the captions on screen at the shown frames' times (seconds), a line
+    each, "" where the video has none; None when the benchmark is asked without subtitles.
+    A sample's `meta.cut_frame` (source frame number) ends its video: nothing from there on is shown.
     """
 
     samples: list[Sample]
     video_path: Callable[[Sample], Path]
     fields: tuple[str, ...] = ()
+    published: Mapping[str, Published] = field(default_factory=dict)
+    bench: str = "demo"
+    subtitles: Callable[[Sample, Sequence[float]], str] | None = None
 
 
 def from_dataset(data: Path, videos: Path, follow_links: bool = False) -> BenchData:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from torch import Tensor
 
-from strive.stages.eval.shown import Place, Shown
+from strive.stages.eval.answering.shown import Place, Shown
 from strive.stages.vlm.clips import ShownClip, split_times
 from strive.stages.vlm.interface import ViewInputs, VisionFeatures
 from strive.stages.vlm.policy import Policy

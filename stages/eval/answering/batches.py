@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from strive.stages.eval.gallery import Seen
+from strive.stages.eval.answering.gallery import Seen
 from strive.stages.tasks.sample import Sample
 from strive.stages.vlm.interface import ViewInputs
 

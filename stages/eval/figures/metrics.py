@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from strive.stages.eval.statistics import clustered_se, interval95, mean
+from strive.stages.eval.figures.statistics import clustered_se, interval95, mean
 from strive.stages.tasks.sample import Sample
 
 STATUSES = ("unparsed", "ambiguous", "truncated", "empty")

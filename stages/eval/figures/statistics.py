@@ -18,16 +18,21 @@ def clustered_se(values: Sequence[float], clusters: Sequence[Hashable]) -> float
     se² = G / (G − 1) · Σ_g (Σ_{i∈g} (x_i − x̄))² / n²  with G clusters (Cameron & Miller 2015, the intercept-only case);
     with one question per video it is the usual s / √n.
     """
-    centre = mean(values)
-    if centre is None:
-        return None
-    sums: dict[Hashable, float] = defaultdict(float)
+    sums: dict[Hashable, tuple[float, int]] = defaultdict(lambda: (0.0, 0))
     for value, cluster in zip(values, clusters, strict=True):
-        sums[cluster] += value - centre
-    if len(sums) < 2:
+        total, count = sums[cluster]
+        sums[cluster] = (total + value, count + 1)
+    return se_of_sums(list(sums.values()))
+
+
+def se_of_sums(clusters: Sequence[tuple[float, int]]) -> float | None:
+    """`clustered_se` from each cluster's (sum of values, number of values)."""
+    n = sum(count for _, count in clusters)
+    if len(clusters) < 2:
         return None
-    scale = len(sums) / (len(sums) - 1)
-    return math.sqrt(scale * math.fsum(total * total for total in sums.values())) / len(values)
+    centre = math.fsum(total for total, _ in clusters) / n
+    scale = len(clusters) / (len(clusters) - 1)
+    return math.sqrt(scale * math.fsum((total - count * centre) ** 2 for total, count in clusters)) / n
 
 
 def interval95(centre: float | None, se: float | None) -> list[float] | None:

@@ -8,8 +8,8 @@ from strive.cache.store import Artefact, Store
 from strive.configs.errors import ItemError
 from strive.configs.schema import Config
 from strive.stages import registry
+from strive.stages.eval.answering.choosing import frame_choice
 from strive.stages.eval.benchmarks.data import BenchData
-from strive.stages.eval.choosing import frame_choice
 from strive.stages.frames.frameset import FrameSet, read_frames
 from strive.stages.frames.scores import Scores, read_scores
 from strive.stages.plan import Job, VideoRef

@@ -8,7 +8,7 @@ import numpy as np
 from strive.cache.digest import digest_json
 from strive.configs.errors import ItemError, UsageError
 from strive.configs.run_stages import EvalConfig
-from strive.stages.eval.choosing import FrameChoice, ScoresOf, frame_choice
+from strive.stages.eval.answering.choosing import FrameChoice, ScoresOf, frame_choice
 from strive.stages.frames.frameset import FrameSet
 from strive.stages.tasks.sample import Sample
 

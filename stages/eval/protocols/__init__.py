@@ -1,0 +1,48 @@
+"""The protocols by name: `strict`, and the harnesses whose numbers are published.
+
+A comparison protocol's rules stand with their benchmark: `protocols/<bench>.py` holds `RULES`, one line a harness.
+"""
+
+import re
+from importlib import import_module
+from typing import cast
+
+from strive.configs.errors import UsageError
+from strive.configs.load import nearest
+from strive.stages.eval.protocols.rule import Rule
+from strive.stages.eval.protocols.verdict import UNSCORABLE, Verdict
+from strive.stages.eval.published import Published
+
+COMPARISONS = ("official", "lmms-eval", "vlmevalkit", "video-r1")
+PROTOCOLS = ("strict", *COMPARISONS)
+RULED = ("videomme", "tempcompass", "videommmu", "mmvu", "vsibench", "perceptiontest", "mvbench", "demo")
+ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
+
+__all__ = ["COMPARISONS", "PROTOCOLS", "UNSCORABLE", "Rule", "Verdict", "judge", "rule_of", "seen_text"]
+
+
+def rule_of(protocol: str, bench: str) -> Rule | None:
+    """A comparison protocol's rule for a benchmark; None where the harness has none. `UsageError` for unknown names."""
+    if protocol not in COMPARISONS:
+        raise UsageError(f"unknown protocol {protocol!r}", f"one of {', '.join(PROTOCOLS)}", nearest(protocol, PROTOCOLS))
+    if bench not in RULED:
+        raise UsageError(f"unknown benchmark {bench!r}", f"one of {', '.join(RULED)}", nearest(bench, RULED))
+    rules = cast(dict[str, Rule], import_module(f"strive.stages.eval.protocols.{bench}").RULES)
+    return rules.get(protocol)
+
+
+def seen_text(prediction: str) -> str:
+    """What every comparison protocol reads: the first `<answer>`'s content if it isn't empty, else the whole reply."""
+    found = ANSWER.search(prediction)
+    inner = found[1].strip() if found else ""
+    return inner or prediction
+
+
+def judge(protocol: str, row: Published, prediction: str, raw: bool = False) -> Verdict:
+    """The verdict of a protocol on one reply; `raw`: comparison protocols read the whole reply, tags and all."""
+    if protocol == "strict":
+        from strive.stages.eval.protocols.strict import read_strictly
+
+        return read_strictly(row, prediction)
+    rule = rule_of(protocol, row.bench)
+    return rule.read(row, prediction if raw else seen_text(prediction)) if rule else UNSCORABLE
