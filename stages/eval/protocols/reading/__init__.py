@@ -1,0 +1,1 @@
+"""How the harnesses read replies: one rule, or one step that rules share, a file."""
