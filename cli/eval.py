@@ -1,11 +1,11 @@
 """`strive eval`: measure a policy on a benchmark or on a dataset file."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from strive.cli.eval_text import lines_of, plan_lines, scorer_of, shown_otherwise
 from strive.cli.options import Common, common
 from strive.cli.page import run_page
 from strive.cli.session import Session, default_workers, open_session
@@ -15,8 +15,11 @@ from strive.configs.errors import UsageError
 EXAMPLES = (
     "Examples: strive eval --bench demo --data demo --model demo --preset demo --run runs/base"
     " · strive eval --bench videomme --data Video-MME --model Qwen/Qwen2.5-VL-7B-Instruct --run runs/videomme"
-    " · strive eval --data eval.jsonl --videos videos/ --model runs/strive --run runs/strive-eval"
+    " · strive eval --bench videomme --data Video-MME --protocol lmms-eval --model runs/strive --run runs/as-lmms-eval"
+    " · strive eval --bench all --data benchmarks/ --model runs/strive --run runs/all"
+    " · strive eval --data eval.jsonl --endpoint http://localhost:8000/v1 --model NAME --run runs/served"
 )
+PANEL = "What is shown, and how replies are read"
 
 
 def add_to(app: typer.Typer, name: str, help_line: str) -> None:
@@ -26,74 +29,96 @@ def add_to(app: typer.Typer, name: str, help_line: str) -> None:
 
 def run(
     options: Common,
-    bench: Annotated[str | None, typer.Option("--bench", help="Benchmark; see --list.")] = None,
+    bench: Annotated[str | None, typer.Option("--bench", help="Benchmark, or all; see --list.")] = None,
     data: Annotated[Path | None, typer.Option("--data", help="The benchmark's folder, or a dataset file.")] = None,
     videos: Annotated[Path | None, typer.Option("--videos", help="Folder that a dataset file's videos lie in.")] = None,
     model: Annotated[str | None, typer.Option("--model", help="Hugging Face id, folder, run folder, or demo.")] = None,
     folder: Annotated[Path | None, typer.Option("--run", help="Run folder.")] = None,
-    control: Annotated[str | None, typer.Option("--control", help="none, text_only, blank or swapped.")] = None,
+    endpoint: Annotated[
+        str | None, typer.Option("--endpoint", help="URL of an OpenAI-compatible server; --model is its name there.")
+    ] = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option("--protocol", help="strict, official, lmms-eval, vlmevalkit or video-r1.", rich_help_panel=PANEL),
+    ] = None,
+    frames: Annotated[
+        int | None, typer.Option("--frames", help="Frames shown; 0: text only.", min=0, rich_help_panel=PANEL)
+    ] = None,
+    sampler: Annotated[
+        str | None, typer.Option("--sampler", help="uniform, importance, or a sampler.", rich_help_panel=PANEL)
+    ] = None,
+    control: Annotated[
+        str | None, typer.Option("--control", help="none, text_only, blank or swapped.", rich_help_panel=PANEL)
+    ] = None,
+    shuffle_frames: Annotated[
+        bool, typer.Option("--shuffle-frames", help="Show the frames out of order.", rich_help_panel=PANEL)
+    ] = False,
+    options_shuffled: Annotated[
+        bool, typer.Option("--options-shuffled", help="Offer the options in another order.", rich_help_panel=PANEL)
+    ] = False,
     follow_links: Annotated[
         bool, typer.Option("--follow-links", help="Allow symbolic links among the videos.")
     ] = False,
     listed: Annotated[bool, typer.Option("--list", help="List the benchmarks and stop.")] = False,
 ) -> None:
     """Ask every question and write predictions.jsonl and results.json; the same command again continues."""
-    session = open_session("eval", options, flags={"model": model, "eval.control": control})
+    flags = {"model": model, "eval.control": control, "eval.protocol": protocol, "eval.frames": frames,
+             "eval.sampler": sampler, "eval.endpoint": endpoint, "eval.shuffle_frames": shuffle_frames or None,
+             "eval.options_shuffled": options_shuffled or None}
+    session = open_session("eval", options, flags=flags)
     if listed:
         show_list(session)
-    chosen = session.resolved.config.model
-    missing = [flag for flag, value in (("--data", data), ("--model", chosen), ("--run", folder)) if not value]
+    data, folder = needed(session, data, folder)
+    if bench == "all":
+        from strive.cli.eval_all import run_all
+
+        run_all(session, data, folder)
+    name, found = read_data(session, bench, data, videos, follow_links)
+    measure(session, name, found, folder)
+
+
+def needed(session: Session, data: Path | None, folder: Path | None) -> tuple[Path, Path]:
+    """--data and --run; `UsageError` naming what is missing."""
+    given = (("--data", data), ("--model", session.resolved.config.model), ("--run", folder))
+    missing = [flag for flag, value in given if not value]
     if missing or data is None or folder is None:
         raise UsageError(
             f"eval: no {', '.join(missing)}", "--bench NAME --data DIR --model M --run DIR", "See `strive eval --help`."
         )
-    name, bench_data = read_data(session, bench, data, videos, follow_links)
-    from strive.stages.eval.stage import EvalJob, run_eval
+    return data, folder
 
-    job = EvalJob(
-        session.resolved.config,
-        session.store,
-        folder,
-        chosen,
-        name,
-        bench_data,
-        session.out,
-        options.workers or default_workers(),
-        session.resolved.sources,
-        options.force,
-    )
-    for text in shown_otherwise(session, chosen):
+
+def measure(session: Session, name: str, data: Any, folder: Path) -> None:
+    """One benchmark, from the plan to the summary; leaves."""
+    from strive.stages.eval.stage import run_eval
+
+    job = job_of(session, name, data, folder)
+    for text in shown_otherwise(session, job.model):
         session.out.warn(text)
     plan = plan_lines(job)
-    if options.dry_run:
-        session.finish(lines=plan, fields={"plan": plan, "n_total": len(bench_data.samples)}, outputs={"run": folder})
+    if session.options.dry_run:
+        session.finish(lines=plan, fields={"plan": plan, "n_total": len(data.samples)}, outputs={"run": folder})
     session.out.plan(plan)
     outcome = run_eval(job)
-    outputs = {"run": folder, "results": folder / "results.json", "predictions": folder / "predictions.jsonl"}
-    outputs["report"] = run_page(session, folder, changed=outcome.done > 0)
-    fields = {k: v for k, v in outcome.results.items() if k != "failed"}
+    outputs = {"run": folder, "results": folder / "results.json", "predictions": folder / "predictions.jsonl",
+               "report": run_page(session, folder, changed=outcome.done > 0), **outcome.files}
     session.finish(
         done=outcome.done,
         cached=outcome.cached,
         failed=outcome.failed,
         outputs=outputs,
-        fields=fields,
+        fields={k: v for k, v in outcome.results.items() if k != "failed"},
         lines=lines_of(outcome, folder, scorer_of(session.resolved.config)),
     )
 
 
-def shown_otherwise(session: Session, model: str) -> list[str]:
-    """What a run of ours was trained with and is now measured without."""
-    record = Path(model).expanduser() / "run.json"
-    try:
-        trained = json.loads(record.read_bytes())["train"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
-    settings = session.resolved.config.eval
-    return [f"{model} was trained with train.{key}={trained[key]} and is measured with eval.{key}="
-            f"{getattr(settings, key)}: set eval.{key}={trained[key]} to show it the same way"
-            for key in ("prompt_format", "time_text", "frame_pairing")
-            if key in trained and trained[key] != getattr(settings, key)]
+def job_of(session: Session, name: str, data: Any, folder: Path) -> Any:
+    """The `EvalJob` of this command."""
+    from strive.stages.eval.stage import EvalJob
+
+    config = session.resolved.config
+    return EvalJob(config, session.store, folder, config.model, name, data, session.out,
+                   session.options.workers or default_workers(), session.resolved.sources, session.options.force)
 
 
 def show_list(session: Session) -> None:
@@ -139,76 +164,3 @@ def refuse_unused(bench: str, videos: Path | None, follow_links: bool) -> None:
             "a dataset file, or a benchmark whose videos lie in --data",
             f"Leave out {' and '.join(unused)}, or --bench.",
         )
-
-
-def plan_lines(job: Any) -> list[str]:
-    """What will be asked of whom, before any work."""
-    from strive.stages.eval.answering.choosing import described
-    from strive.stages.eval.answering.footage import chosen_by
-
-    settings, chosen = job.config.eval, chosen_by(job.config, job.store)
-    videos = len({sample.video for sample in job.data.samples})
-    shown = (
-        "no video (text only)" if settings.control == "text_only" else f"{settings.frames} {settings.sampler} frames"
-    )
-    control = "" if settings.control in ("none", "text_only") else f", control {settings.control}"
-    decoding = "greedy" if settings.temperature == 0 else f"temperature {settings.temperature:g}"
-    return [
-        f"eval     {len(job.data.samples):>6} questions  {videos:>6} videos  bench {job.bench}",
-        f"         model {job.model}; {shown}{control}, at most {settings.max_pixels} pixels each; "
-        f"prompt {settings.prompt_format}; {decoding}, at most {settings.max_new_tokens} new tokens; "
-        f"protocol {settings.protocol}",
-        *([f"         frames chosen for each question by {described(chosen)}, eval.seed {settings.seed}, on "
-           f"{scorer_of(job.config)}; embed and score run first, where they are not cached"] if chosen else []),
-    ]
-
-
-def scorer_of(config: Any) -> str:
-    """The scorer for people."""
-    name = f"{config.score.scorer} {config.score.model}" if config.score.scorer == "clip" else config.score.scorer
-    return f"scores of {name} ({config.score.text})"
-
-
-def lines_of(outcome: Any, folder: Path, scorer: str) -> list[str]:
-    """The figures for people, unread replies and undecodable videos beside them."""
-    found = outcome.results
-    ci = f" (95 % {100 * found['ci'][0]:.1f}–{100 * found['ci'][1]:.1f})" if found["ci"] else ""
-    chance = f"   chance {percent(found['chance'])}" if found["chance"] is not None else ""
-    shown = shown_by(found["recipe"], scorer)
-    apart = ("unparsed", "ambiguous", "truncated", "empty", "undecodable", "too_large", *(["unscored"] * bool(shown)))
-    counts = [f"{found[f'n_{name}']} {name.replace('_', ' ')}" for name in apart]
-    state = (
-        "nothing to do: all questions are answered; use --force to redo"
-        if not outcome.done and not outcome.failed
-        else (f"{outcome.done} answered, {outcome.cached} from before, {len(outcome.failed)} failed")
-    )
-    lines = [
-        f"eval: {state}",
-        f"  accuracy {percent(found['accuracy'])}{ci}   of {found['n']} questions{chance}   "
-        f"format {percent(found['format_rate'])}",
-        f"  accuracy of the {found['n_answered']} read replies {percent(found['accuracy_answered'])}   "
-        f"{', '.join(counts)}",
-        *shown,
-    ]
-    for field, values in found["groups"].items():
-        rows = [
-            [field, "n", "accuracy"],
-            *([value, str(one["n"]), percent(one["accuracy"])] for value, one in values.items()),
-        ]
-        lines += ["", *("  " + line for line in table(rows, right=(1, 2)))]
-    return [*lines, f"  {folder / 'results.json'}"]
-
-
-def shown_by(recipe: dict[str, Any], scorer: str) -> list[str]:
-    """A line for figures on frames that are not the uniform ones, which they must not be mixed up with."""
-    from strive.stages.eval.answering.choosing import described, of_recipe
-
-    chosen = of_recipe(recipe)
-    if not chosen:
-        return []
-    return [f"  frames chosen for each question by {described(chosen)}, eval.seed {recipe['eval.seed']}, on {scorer}"]
-
-
-def percent(value: float | None) -> str:
-    """A share for people."""
-    return "–" if value is None else f"{100 * value:.1f} %"

@@ -123,19 +123,36 @@ class TrainConfig(StageConfig):
 class EvalConfig(StageConfig):
     """How a policy is measured."""
 
-    frames: int = result(32, "frames shown", ge=1, le=4096)
+    frames: int = result(32, "frames shown; 0 is eval.control=text_only", ge=1, le=4096)
     sampler: str = result("uniform", "which frames: uniform, importance (as variants.sampler and its settings), or a "
                           "sampler by name")
     max_pixels: int = result(256 * IMAGE_TOKEN_AREA, "most pixels per frame that the model sees", ge=1)
     min_pixels: int = result(4 * IMAGE_TOKEN_AREA, "fewest pixels per frame that the model sees", ge=1)
     max_new_tokens: int = result(1024, "longest completion, in tokens", ge=1)
     temperature: float = result(0.0, "0 is greedy", ge=0)
-    protocol: Literal["strict"] = result("strict", "how the answer is read out of the reply")
+    protocol: Literal["strict", "official", "lmms-eval", "vlmevalkit", "video-r1"] = result(
+        "strict", "how a question is put and its reply read: strictly, or as a harness with published numbers does")
     prompt_format: str = result("think_answer", "how the question is put (or module:object of yours)")
     time_text: Literal["none", "seconds"] = result("none", "frame times as text, for models without a sense of time")
     frame_pairing: Literal["video", "repeat", "images"] = result("video", "as train.frame_pairing")
     control: Literal["none", "text_only", "blank", "swapped"] = result("none", "what is shown instead of the video")
+    shuffle_frames: bool = result(False, "show the frames in a random order (control: does time matter?)")
+    options_shuffled: bool = result(False, "offer the options in a random order (control: does the letter matter?)")
     dtype: Literal["auto", "float32", "bfloat16"] = result("auto", "auto: bfloat16 on a GPU, float32 on CPU")
-    seed: int = result(0, "seed of sampling when temperature > 0, and of the frames that a sampler draws")
+    seed: int = result(0, "seed of sampling when temperature > 0, of the frames that a sampler draws, of shuffles")
     batch_tokens: int = free(16384, "prompt tokens generated together", ge=1)
+    endpoint: str = free("", "URL of an OpenAI-compatible server that is asked instead of a policy here")
+    concurrency: int = free(8, "questions that a server is asked at once", ge=1, le=1024)
+    request_timeout_s: float = free(600.0, "seconds until a request to a server is given up", gt=0)
+    retries: int = free(6, "further tries of a request that a server could not take", ge=0, le=100)
     device: str = free("auto", "auto, cpu, cuda, mps")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_frames_is_text_only(cls, values: Any) -> Any:
+        """`frames: 0` says the control text_only."""
+        if not isinstance(values, dict) or str(values.get("frames")) != "0":
+            return values
+        if values.get("control", "none") not in ("none", "text_only"):
+            raise ValueError(f"eval.frames = 0 and eval.control = {values['control']}: no frames are text_only")
+        return {**{name: value for name, value in values.items() if name != "frames"}, "control": "text_only"}

@@ -16,10 +16,10 @@ COLUMNS = ("id", "bench", "question_type", "question", "options", "answer", "met
 class Published:
     """One question.
 
-    bench: videomme, tempcompass, videommmu, mmvu, vsibench, perceptiontest, mvbench, demo. question_type, options (list,
-    dict, or None) and answer as published: PerceptionTest answers "0".."2", TempCompass the whole option line with the
-    options inside `question`, MMVU options a dict A-E, Video-MMMU an unlettered list, VSI-Bench `question_type` the task.
-    meta: the benchmark's other columns. "demo" is the dataset format itself.
+    bench: videomme, tempcompass, videommmu, mmvu, vsibench, perceptiontest, mvbench, demo (the dataset format itself).
+    question_type, options (list, dict, or None) and answer as published: PerceptionTest answers "0".."2", TempCompass
+    the whole option line with the options inside `question`, MMVU options a dict A-E, Video-MMMU an unlettered list,
+    VSI-Bench `question_type` the task. meta: the benchmark's other columns.
     """
 
     id: str
@@ -43,5 +43,5 @@ class Published:
 
 def of_sample(sample: Sample) -> Published:
     """A question of a dataset file, which is published as it is."""
-    options = list(sample.options) if sample.options is not None else None
-    return Published(sample.id, "demo", sample.question_type, sample.question, options, sample.answer, dict(sample.meta))
+    row = sample.to_json()
+    return Published.from_json({**row, "bench": "demo"})

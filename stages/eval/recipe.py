@@ -12,8 +12,8 @@ from strive.stages.tasks.plugins import plugin_identity
 from strive.stages.tasks.prompt import format_named
 from strive.stages.tasks.sample import Sample
 
-YOUNGER = ("time_text", "frame_pairing")
-VERSION = 1  # of prompting, parsing and grading together
+YOUNGER = ("time_text", "frame_pairing", "shuffle_frames", "options_shuffled")
+VERSION = 2  # of prompting, parsing and grading together
 
 
 def recipe_of(config: Config, bench: str, identity: str, chosen: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any
 from strive.cache.lock import hold
 from strive.cache.runs import record_run
 from strive.cache.store import Store
-from strive.configs.errors import InterruptedRun, UsageError
+from strive.configs.errors import InterruptedRun, ItemError, UsageError
+from strive.configs.run_stages import EvalConfig
 from strive.configs.schema import Config
 from strive.stages.eval.answering.choosing import frame_choice
 from strive.stages.eval.answering.footage import Footage, chosen_by, footage_of
+from strive.stages.eval.answering.shown import Screen
 from strive.stages.eval.benchmarks.data import BenchData
+from strive.stages.eval.controls import with_controls
 from strive.stages.eval.figures.metrics import summarise
+from strive.stages.eval.inquiry import Inquiry
 from strive.stages.eval.recipe import recipe_of, sample_key
 from strive.stages.eval.run_folder import EvalFolder
 from strive.stages.interrupt import stop_flag
@@ -24,6 +28,7 @@ from strive.stages.tasks.sample import Sample
 from strive.stages.vlm.resolve import model_identity
 
 if TYPE_CHECKING:
+    from strive.stages.eval.answering.answers import Answerer
     from strive.stages.eval.answering.gallery import Gallery
     from strive.stages.vlm.policy import Policy
 
@@ -46,12 +51,16 @@ class EvalJob:
 
 @dataclass(frozen=True)
 class EvalOutcome:
-    """`done` answers now, `cached` found in the run folder, failures as `{"id", "reason"}`; `results` as written."""
+    """`done` answers now, `cached` found in the run folder, failures as `{"id", "reason"}`; `results` as written.
+
+    files: further ones that were written, by name (a submission).
+    """
 
     done: int
     cached: int
     failed: list[dict[str, str]]
     results: dict[str, Any]
+    files: dict[str, Path] = field(default_factory=dict)
 
 
 def run_eval(job: EvalJob) -> EvalOutcome:
@@ -61,10 +70,13 @@ def run_eval(job: EvalJob) -> EvalOutcome:
     folder is a `UsageError` that names the keys. Samples whose video gave no frames are reported apart with the reason.
     """
     frame_choice(job.config.eval, job.config.variants)  # refuses what cannot be done before any work
+    job.data = with_controls(job.data, job.config.eval)
     if not job.data.samples:
         raise UsageError(f"{job.bench}: no questions", "at least one", "Check --data and --limit.")
     started = time.monotonic()
-    recipe = recipe_of(job.config, job.bench, model_identity(job.model), chosen_by(job.config, job.store))
+    Inquiry(job.config.eval, job.data)
+    identity = f"endpoint:{job.model}" if job.config.eval.endpoint else model_identity(job.model)
+    recipe = recipe_of(job.config, job.bench, identity, chosen_by(job.config, job.store))
     folder = EvalFolder(job.run)
     with hold(folder.lock, on_wait=job.reporter.info):
         if job.force:
@@ -106,13 +118,21 @@ def present(
     """Figures over the answers there are, and the samples that can get none."""
     samples = job.data.samples
     failed = [{"id": s.id, "reason": footage.reasons[s.id]} for s in samples if s.id in footage.reasons]
-    return summarise(samples, rows, failed, job.data.fields, unscored=len(footage.unscored)), failed
+    figures = summarise(job.data, rows, failed, job.config.eval.protocol, unscored=len(footage.unscored))
+    return figures, failed
 
 
 def headed(job: EvalJob, folder: EvalFolder, figures: Mapping[str, Any], complete: bool) -> dict[str, Any]:
     """The content of results.json."""
-    head = {"bench": job.bench, "control": job.config.eval.control, "model": job.model, "complete": complete}
+    head = {"bench": job.bench, "control": control_of(job.config.eval), "model": job.model, "complete": complete}
     return {**head, **figures, "recipe": folder.read_recipe()}
+
+
+def control_of(config: EvalConfig) -> str:
+    """What is done to the question, in one word or a few: "none", "blank", "shuffle_frames" …"""
+    found: list[str] = [config.control] if config.control != "none" else []
+    found += [name for name in ("shuffle_frames", "options_shuffled") if getattr(config, name)]
+    return " + ".join(found) or "none"
 
 
 def leave_partial(job: EvalJob, folder: EvalFolder, footage: Footage, keys: Mapping[str, str]) -> None:
@@ -136,33 +156,50 @@ def remember(
 def ask(
     job: EvalJob, folder: EvalFolder, footage: Footage, keys: Mapping[str, str]
 ) -> tuple[dict[str, Any], list[dict[str, str]]]:
-    """Load the policy and ask the questions that have no answer."""
+    """Ask the questions that have no answer."""
     from strive.stages.eval.evaluate import evaluate
-    from strive.stages.vlm.load import choose_device, choose_dtype, load_policy
 
     config = job.config.eval
+    with stop_flag() as stop:
+        done = evaluate(
+            answerer_of(job, folder, footage),
+            job.data,
+            Inquiry(config, job.data),
+            folder,
+            control=config.control,
+            keys=keys,
+            unavailable=footage.reasons,
+            unscored=footage.unscored,
+            reporter=job.reporter,
+            stop=stop,
+        )
+    return done.results, done.failed
+
+
+def answerer_of(job: EvalJob, folder: EvalFolder, footage: Footage) -> "Answerer":
+    """The server of `eval.endpoint`, or the policy, loaded now."""
+    config = job.config.eval
+    screen = screen_of(job.data.samples, footage, job.config)
+    if config.endpoint:
+        from strive.stages.eval.answering.endpoint import EndpointAnswerer
+
+        return EndpointAnswerer(job.model, screen, config)
+    from strive.stages.eval.answering.gallery import Gallery
+    from strive.stages.eval.answering.local import LocalAnswerer
+    from strive.stages.vlm.load import choose_device, choose_dtype, load_policy
+
     folder.settle_dtype(str(choose_dtype(config.dtype, choose_device(config.device))).removeprefix("torch."))
     policy = load_policy(
         job.model, device=config.device, dtype=config.dtype, max_pixels=config.max_pixels, min_pixels=config.min_pixels,
         time_text=config.time_text, frame_pairing=config.frame_pairing,
     )
-    with stop_flag() as stop:
-        done = evaluate(
-            policy,
-            job.data.samples,
-            footage.frames_of,
-            config,
-            folder,
-            keys=keys,
-            unavailable=footage.reasons,
-            fields=job.data.fields,
-            reporter=job.reporter,
-            stop=stop,
-            choice=frame_choice(config, job.config.variants),
-            scores_of=footage.scores_of,
-            unscored=footage.unscored,
-        )
-    return done.results, done.failed
+    return LocalAnswerer(policy, screen, config, Gallery())
+
+
+def screen_of(samples: Sequence[Sample], footage: Footage, config: Config) -> Screen:
+    """What is shown for the samples that can be shown."""
+    there = [sample for sample in samples if sample.id not in footage.reasons]
+    return Screen(there, footage.frames_of, config.eval, frame_choice(config.eval, config.variants), footage.scores_of)
 
 
 def evaluator(samples: Sequence[Sample], footage: Footage, config: Config) -> Callable[["Policy", int], dict[str, Any]]:
@@ -171,15 +208,22 @@ def evaluator(samples: Sequence[Sample], footage: Footage, config: Config) -> Ca
     The frames are those of `eval.sampler`. What the policy sees of them stays in memory between calls.
     """
     held: list[Gallery] = []
+    data = BenchData(list(samples), unasked)
 
     def figures(policy: "Policy", step: int) -> dict[str, Any]:
         from strive.stages.eval.answering.gallery import Gallery
+        from strive.stages.eval.answering.local import LocalAnswerer
         from strive.stages.eval.evaluate import evaluate
 
         if not held:
             held.append(Gallery())
-        choice = frame_choice(config.eval, config.variants)
-        return evaluate(policy, samples, footage.frames_of, config.eval, unavailable=footage.reasons, choice=choice,
-                        scores_of=footage.scores_of, gallery=held[0], unscored=footage.unscored).results
+        answerer = LocalAnswerer(policy, screen_of(samples, footage, config), config.eval, held[0])
+        return evaluate(answerer, data, Inquiry(config.eval, data), control=config.eval.control,
+                        unavailable=footage.reasons, unscored=footage.unscored).results
 
     return figures
+
+
+def unasked(sample: Sample) -> Path:
+    """No video is looked for: the footage is there already."""
+    raise ItemError(f"{sample.video}: not looked for")

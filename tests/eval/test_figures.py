@@ -2,16 +2,21 @@
 
 import math
 import random
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from strive.configs.errors import UsageError
+from strive.configs.errors import ItemError, UsageError
 from strive.configs.run_stages import EvalConfig
 from strive.stages.bundle.images import encode
+from strive.stages.eval.answering.answers import Ask
 from strive.stages.eval.answering.batches import Entry, by_budget
 from strive.stages.eval.answering.shown import MID_GREY, Screen, derangement
-from strive.stages.eval.figures.metrics import categories, chance, summarise
+from strive.stages.eval.benchmarks.data import BenchData
+from strive.stages.eval.figures.metrics import categories, chance
+from strive.stages.eval.figures.metrics import summarise as summarise_data
 from strive.stages.eval.figures.statistics import clustered_se, interval95
 from strive.stages.frames.frameset import FrameSet
 from strive.stages.tasks.sample import Sample
@@ -35,8 +40,16 @@ def test_intervals_stay_inside_0_and_1_and_are_none_without_two_videos() -> None
     assert clustered_se([1.0, 0.0], ["a", "a"]) is None and interval95(0.5, None) is None
 
 
+def nowhere(sample: Sample) -> Path:
+    raise ItemError("no videos here")
+
+
+def summarise(samples: list[Sample], rows: Any, failed: Any) -> dict[str, Any]:
+    return summarise_data(BenchData(samples, nowhere), rows, failed)
+
+
 def row(score: float, status: str = "ok", well_formed: bool = True) -> dict[str, object]:
-    return {"score": score, "status": status, "well_formed": well_formed}
+    return {"score": score, "status": status, "parsed": None, "well_formed": well_formed}
 
 
 def test_unread_replies_stay_in_the_denominator_and_undecodable_videos_are_apart() -> None:
@@ -89,12 +102,13 @@ def test_chance_comes_from_choices_then_options_then_the_type() -> None:
 
 def test_batches_keep_order_and_stay_within_the_padded_budget() -> None:
     rng = random.Random(3)
-    entries = [Entry(Sample(str(i), "v", "q", None, "a", "open"), rng.randrange(10, 200)) for i in range(60)]
+    entries = [Entry(Ask(Sample(str(i), "v", "q", None, "a", "open"), lambda times: "q"), rng.randrange(10, 200))
+               for i in range(60)]
     batches = list(by_budget(entries, 500))
     assert [e.sample.id for batch in batches for e in batch] == [str(i) for i in range(60)]
     assert all(len(batch) == 1 or len(batch) * max(e.tokens for e in batch) <= 500 for batch in batches)
     assert any(len(batch) > 2 for batch in batches)
-    assert [len(b) for b in by_budget([Entry(entries[0].sample, 9999)], 500)] == [1]
+    assert [len(b) for b in by_budget([Entry(entries[0].ask, 9999)], 500)] == [1]
 
 
 def test_every_video_is_swapped_for_another_one() -> None:
@@ -135,6 +149,37 @@ def test_frames_are_the_middles_of_equal_bins_and_never_repeated() -> None:
     samples = [Sample("a", "a.mp4", "q", None, "x", "open")]
     shown = Screen(samples, frames_of, EvalConfig(frames=64)).show(samples[0])
     assert shown.times.tolist() == [0.5 * i for i in range(10)]
+
+
+def shown(config: EvalConfig, **meta: Any) -> Any:
+    sample = Sample("a", "a.mp4", "q", None, "x", "open", meta)
+    return Screen([sample], frames_of, config).show(sample)
+
+
+def test_nothing_from_the_cut_on_is_shown() -> None:
+    assert shown(EvalConfig(frames=64), cut_frame=4).times.tolist() == [0.0, 0.5, 1.0, 1.5]
+    with pytest.raises(ItemError, match="before frame 0"):
+        shown(EvalConfig(frames=4), cut_frame=0)
+
+
+def test_a_clip_shows_its_seconds_only() -> None:
+    assert shown(EvalConfig(frames=64), clip=[1.0, 2.0]).times.tolist() == [1.0, 1.5, 2.0]
+    with pytest.raises(ItemError, match="between 9 s and 10 s"):
+        shown(EvalConfig(frames=4), clip=[9, 10])
+
+
+def test_the_last_frame_is_shown_where_the_question_needs_it() -> None:
+    assert shown(EvalConfig(frames=5)).times[-1] == 4.5
+    assert shown(EvalConfig(frames=2)).times.tolist() == [1.0, 3.5]
+    assert shown(EvalConfig(frames=2), last_frame=True).times.tolist() == [1.0, 4.5]
+    assert shown(EvalConfig(frames=2), last_frame=True, cut_frame=8).times.tolist() == [1.0, 3.5]
+
+
+def test_shuffled_frames_are_the_same_frames_in_another_order_told_as_rising_times() -> None:
+    plain, mixed = shown(EvalConfig(frames=10)), shown(EvalConfig(frames=10, shuffle_frames=True))
+    assert mixed.times.tolist() == plain.times.tolist()
+    assert sorted(mixed.seconds) == plain.seconds != mixed.seconds
+    assert mixed.seconds == shown(EvalConfig(frames=10, shuffle_frames=True)).seconds
 
 
 def test_an_unknown_sampler_is_named() -> None:

@@ -13,10 +13,12 @@ from strive.cache.store import Store
 from strive.configs.schema import Config
 from strive.stages.eval.answering.footage import Footage, footage_of
 from strive.stages.eval.answering.gallery import Gallery, hung
+from strive.stages.eval.answering.local import LocalAnswerer
 from strive.stages.eval.answering.shown import Screen
 from strive.stages.eval.benchmarks.data import BenchData, from_dataset
 from strive.stages.eval.evaluate import evaluate
-from strive.stages.eval.stage import evaluator
+from strive.stages.eval.inquiry import Inquiry
+from strive.stages.eval.stage import evaluator, screen_of
 from strive.stages.plan import Job
 from strive.stages.vlm.load import load_policy
 from strive.stages.vlm.policy import Policy
@@ -45,7 +47,8 @@ def policy(tiny: Path) -> Iterator[Policy]:
 
 def answers(policy: Policy, data: BenchData, footage: Footage, gallery: Gallery | None,
             config: Config = CONFIG) -> dict[str, str]:
-    done = evaluate(policy, data.samples, footage.frames_of, config.eval, gallery=gallery)
+    answerer = LocalAnswerer(policy, screen_of(data.samples, footage, config), config.eval, gallery or Gallery())
+    done = evaluate(answerer, data, Inquiry(config.eval, data))
     return {name: row["prediction"] for name, row in done.rows.items()}
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from strive.stages.eval.answering.answers import Ask
 from strive.stages.eval.answering.gallery import Seen
 from strive.stages.tasks.sample import Sample
 from strive.stages.vlm.interface import ViewInputs
@@ -15,10 +16,15 @@ class Entry:
     `tokens`: its prompt's length. `seen`: the frames, None for a prompt without any.
     """
 
-    sample: Sample
+    ask: Ask
     tokens: int
     view: ViewInputs | None = None
     seen: Seen | None = None
+
+    @property
+    def sample(self) -> Sample:
+        """The question's sample."""
+        return self.ask.sample
 
 
 def by_budget(entries: Iterable[Entry], budget: int) -> Iterator[list[Entry]]:

@@ -37,8 +37,9 @@ class FrameChoice:
         """Whether frames are chosen for each question, on its scores; uniform frames are the video's."""
         return self.sampler != "uniform"
 
-    def indices(self, question: Question, count: int, scores_of: ScoresOf | None = None) -> np.ndarray:
-        """min(frames, count) rising unique places in a pool of `count` frames, int64.
+    def indices(self, question: Question, count: int, scores_of: ScoresOf | None = None,
+                pool: np.ndarray | None = None) -> np.ndarray:
+        """Rising unique places among `count` frames, int64 [min(frames, len(pool))]; `pool`: those that may be shown.
 
         Raises `ItemError` when scores are needed and can't be had, or are those of another number of frames.
         """
@@ -50,7 +51,9 @@ class FrameChoice:
         if len(importance) != count:
             raise ItemError(f"scores of {len(importance)} frames for a video of {count}")
         rng = generator(stable_seed(self.seed, "eval", question.id))
-        return SAMPLERS[self.sampler](importance, self.frames, rng, self.params)
+        if pool is None:
+            return SAMPLERS[self.sampler](importance, self.frames, rng, self.params)
+        return pool[SAMPLERS[self.sampler](importance[pool], self.frames, rng, self.params)]
 
     def recipe(self) -> dict[str, Any]:
         """What a result says of it: the sampler and the settings that it reads, {} for uniform frames."""

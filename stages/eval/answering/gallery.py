@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from torch import Tensor
 
+from strive.stages.eval.answering.answers import Ask
 from strive.stages.eval.answering.shown import Place, Shown
 from strive.stages.vlm.clips import ShownClip, split_times
 from strive.stages.vlm.interface import ViewInputs, VisionFeatures
@@ -25,8 +26,8 @@ CACHE_BYTES = 1 << 30
 class Seen:
     """The frames at one place for one policy: everything about them but the question.
 
-    first: a prompt with pixels, until a frozen tower has seen them. features: what it made of them, in main memory.
-    prompts: by sample id, without pixels.
+    times: where they stand in the video, in the order shown. first: a prompt with pixels, until a frozen tower has seen
+    them. features: what it made of them, in main memory. prompts: by sample id, without pixels.
     """
 
     place: Place
@@ -70,18 +71,18 @@ class Gallery:
             self._total = 0
         self._owner = owner
 
-    def see(self, policy: Policy, place: Place, sample_id: str, text: str,
-            show: Callable[[], Shown]) -> tuple[Seen, ViewInputs]:
-        """The frames at a place and the prompt (without pixels) that asks `text` about them; `show` decodes them."""
-        seen = self._held.get(place)
+    def see(self, policy: Policy, place: Place, ask: Ask, show: Callable[[], Shown]) -> tuple[Seen, ViewInputs]:
+        """The frames at a place and the prompt (without pixels) that asks about them; `show` decodes them."""
+        seen, name = self._held.get(place), ask.sample.id
         if seen is None:
-            seen = hung(policy, place, show(), text)
+            shown = show()
+            seen = hung(policy, place, shown, ask.text(shown.seconds))
             self._held[place] = seen
         self._held.move_to_end(place)
-        if sample_id not in seen.prompts:
-            seen.prompts[sample_id] = policy.adapter.encode_unseen(seen.layouts, text)
+        if name not in seen.prompts:
+            seen.prompts[name] = policy.adapter.encode_unseen(seen.layouts, ask.text(seen.times.tolist()))
         self._weigh(place, seen)
-        return seen, seen.prompts[sample_id]
+        return seen, seen.prompts[name]
 
     def features(self, policy: Policy, seen: Sequence[Seen]) -> list[VisionFeatures | None]:
         """What the tower makes of each: one view at a time, so that it does not depend on the batch; kept if frozen."""
@@ -115,7 +116,7 @@ def hung(policy: Policy, place: Place, shown: Shown, text: str) -> Seen:
     view = policy.encode_view(shown.clips, shown.times, text)
     layouts = [policy.adapter.layout(clip.shape[1], clip.shape[2], own)
                for clip, own in zip(shown.clips, split_times(shown.clips, shown.times), strict=True)]
-    return Seen(place, shown.video, shown.times, layouts, view)
+    return Seen(place, shown.video, np.asarray(shown.seconds), layouts, view)
 
 
 def is_frozen(policy: Policy) -> bool:

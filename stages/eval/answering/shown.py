@@ -1,7 +1,9 @@
 """What the policy is shown for a question: frames of its video, or a control in their place."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -11,8 +13,14 @@ from strive.configs.run_stages import EvalConfig
 from strive.stages.eval.answering.choosing import FrameChoice, ScoresOf, frame_choice
 from strive.stages.frames.frameset import FrameSet
 from strive.stages.tasks.sample import Sample
+from strive.stages.views.randomness import generator, stable_seed
 
 MID_GREY = 127
+PARTS = ("cut_frame", "clip")
+"""Fields of `meta` that say which part of a video a question is about."""
+LAST = "last_frame"
+"""Field of `meta` that says that the last frame must be among those shown: it holds what the question is about."""
+EDGE_S = 0.001
 FramesOf = Callable[[Sample], FrameSet]
 Place = tuple[str, str]
 """What tells apart what is shown: the video, and the sample's id where frames are chosen for each question."""
@@ -20,11 +28,21 @@ Place = tuple[str, str]
 
 @dataclass(frozen=True)
 class Shown:
-    """`clips`: one clip uint8 [T, H, W, 3] RGB, or none for a text-only prompt; `times` float64 [T] in seconds."""
+    """`clips`: one clip uint8 [T, H, W, 3] RGB, or none for a text-only prompt.
+
+    times: float64 [T], seconds that the model is told, rising. source: where the frames stand in the video, in the
+    order shown, when that is another order (None: `times`).
+    """
 
     clips: list[np.ndarray]
     times: np.ndarray
     video: str | None
+    source: np.ndarray | None = None
+
+    @property
+    def seconds(self) -> list[float]:
+        """Where the frames stand in the video, in the order shown."""
+        return [float(t) for t in (self.times if self.source is None else self.source)]
 
 
 class Screen:
@@ -43,7 +61,9 @@ class Screen:
 
     def place(self, sample: Sample) -> Place:
         """Samples of one place are shown the same."""
-        return self.partners.get(sample.video, sample.video), sample.id if self.choice.by_question else ""
+        asked = [sample.meta.get(name) for name in (*PARTS, LAST)]
+        part = json.dumps(asked) if any(asked) else ""
+        return self.partners.get(sample.video, sample.video), sample.id if self.choice.by_question else part
 
     def show(self, sample: Sample) -> Shown:
         """What is shown for this sample. Raises `ItemError` with the reason when its frames can't be had."""
@@ -58,14 +78,50 @@ class Screen:
         """The frames chosen for a sample; all of one size, as one clip."""
         if len(frames) == 0:
             raise ItemError("no frames in the extracted video")
-        indices = self.choice.indices(sample.blind(), len(frames), self.scores_of)
-        images = frames.images(indices)
+        pool = asked_part(sample, frames)
+        indices = self.choice.indices(sample.blind(), len(frames), self.scores_of, pool)
+        if sample.meta.get(LAST):
+            indices = with_last(indices, len(frames) - 1 if pool is None else int(pool[-1]))
+        times = np.asarray(frames.times, np.float64)[indices]
+        order = self.order(video, len(indices))
+        images = frames.images(indices if order is None else indices[order])
         if len({image.shape for image in images}) > 1:
             raise ItemError("the video's frames differ in size")
         clip = np.stack(images)
         if self.config.control == "blank":
             clip = np.full_like(clip, MID_GREY)
-        return Shown([clip], np.asarray(frames.times, np.float64)[indices], video)
+        return Shown([clip], times, video, None if order is None else times[order])
+
+    def order(self, video: str, count: int) -> np.ndarray | None:
+        """The control `eval.shuffle_frames`: a video's order, int64 [T], the same for all its questions."""
+        if not self.config.shuffle_frames:
+            return None
+        return generator(stable_seed(self.config.seed, "shuffle", video)).permutation(count)
+
+
+def with_last(indices: np.ndarray, last: int) -> np.ndarray:
+    """The same number of places, rising, the last of them `last`."""
+    return indices if indices[-1] == last else np.append(indices[:-1], last)
+
+
+def asked_part(sample: Sample, frames: FrameSet) -> np.ndarray | None:
+    """Places, int64, of the frames that a benchmark lets be seen: before `meta.cut_frame` (source frame number), within
+    `meta.clip` ([start, end] in seconds); None for all. `ItemError` when there are none."""
+    cut: Any = sample.meta.get("cut_frame")
+    clip: Any = sample.meta.get("clip")
+    if cut is None and clip is None:
+        return None
+    times = np.asarray(frames.times, np.float64)
+    seen = np.ones(len(frames), bool)
+    if cut is not None:
+        seen &= np.asarray(frames.source_index) < int(cut)
+    if clip is not None:
+        seen &= (times >= float(clip[0]) - EDGE_S) & (times <= float(clip[1]) + EDGE_S)
+    if not seen.any():
+        asked = f"before frame {cut}" if cut is not None else f"between {clip[0]} s and {clip[1]} s"
+        raise ItemError(f"no extracted frame {asked}", "the part that the question is about",
+                        "Raise extract.fps or extract.min_frames.")
+    return np.flatnonzero(seen)
 
 
 def derangement(videos: Sequence[str]) -> Mapping[str, str]:

@@ -16,13 +16,13 @@ class Rows(Protocol):
     """What a module `benchmarks/<bench>.py` knows of its rows; nothing here needs a video or a file."""
 
     def sample(self, row: Published) -> Sample:
-        """The question in our words, for prompts and strict reading. Raises `RowError` for a row that is not its own."""
+        """The question in our words, for prompts and strict reading. Raises `RowError` for a row of another kind."""
 
     def video(self, row: Published) -> str:
         """Names the video, so that questions about it are counted together; the row's id where nothing tells."""
 
-    def categories(self, row: Published) -> Mapping[str, str]:
-        """The tables that the row counts in: field → value."""
+    def categories(self, row: Published) -> Mapping[str, str | tuple[str, ...]]:
+        """The tables that the row counts in: field → value, or several values."""
 
     def headline(self, tally: Tally, protocol: str) -> dict[str, Any]:
         """The published metrics (fractions, None where rows are missing) by name, and what is to be said of them."""
@@ -34,8 +34,8 @@ class BenchData:
 
     `fields`: categories reported (fields of `meta` or `question_type`); () takes every field that looks like one.
     `published`: rows by sample id; empty for dataset files, whose rows are samples. `bench`: the kind of rows, a name
-    of `benchmarks.ROWS`. `subtitles(sample, times)`: the captions on screen at the shown frames' times (seconds), a line
-    each, "" where the video has none; None when the benchmark is asked without subtitles.
+    of `benchmarks.ROWS`. `subtitles(sample, times)`: the captions on screen at the shown frames' times (seconds), a
+    line each, "" where the video has none; None when the benchmark is asked without subtitles.
     A sample's `meta.cut_frame` (source frame number) ends its video: nothing from there on is shown.
     """
 

@@ -1,83 +1,70 @@
-"""Turns graded answers into the figures of results.json."""
+"""Turns marked answers into the figures of results.json."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from strive.stages.eval.figures.statistics import clustered_se, interval95, mean
+from strive.stages.eval.benchmarks import rows_of
+from strive.stages.eval.benchmarks.data import BenchData
+from strive.stages.eval.figures.statistics import mean
+from strive.stages.eval.figures.tally import Tally
+from strive.stages.eval.protocols.verdict import Verdict
 from strive.stages.tasks.sample import Sample
 
-STATUSES = ("unparsed", "ambiguous", "truncated", "empty")
 MOST_VALUES = 40  # a meta field with more values than this is no category
 
 
 def summarise(
-    samples: Sequence[Sample],
+    data: BenchData,
     rows: Mapping[str, Mapping[str, Any]],
     failed: Sequence[Mapping[str, str]],
-    fields: Sequence[str] = (),
+    protocol: str = "strict",
     too_large: int = 0,
     unscored: int = 0,
 ) -> dict[str, Any]:
     """Figures over the answered samples, in fractions; `too_large` of the failed ones did not fit in memory, the
     frames of `unscored` ones have no scores to be chosen by.
 
-    accuracy: mean score, unread replies count 0. accuracy_answered: the same over replies that could be read.
-    accuracy_all: failed samples count 0 too. `fields`: categories for the tables; default: every text field of
-    `meta` that all samples have, with few values.
+    accuracy: mean score over the protocol's denominator; unread replies count 0. accuracy_answered: the same over
+    replies that could be read. accuracy_all: failed samples count 0 too. headline: the benchmark's published metrics.
+    groups: the same by category.
     """
-    asked = [sample for sample in samples if sample.id in rows]
-    figures = block([rows[sample.id] for sample in asked])
-    scores = [float(rows[sample.id]["score"]) for sample in asked]
-    se = clustered_se(scores, [sample.video for sample in asked])
-    tables = {field: table(asked, rows, field) for field in (fields or categories(samples))}
-    possible = [chance(sample) for sample in asked]
-    known = [value for value in possible if value is not None]
+    asked = [sample for sample in data.samples if sample.id in rows]
+    tally = tallied(data, asked, rows)
+    whole = tally.whole
+    known = [value for sample in asked if (value := chance(sample)) is not None]
+    formed = [float(rows[s.id]["well_formed"]) for s in asked if rows[s.id].get("well_formed") is not None]
+    groups = tally.groups()
     return {
-        **figures,
-        "n_total": len(samples),
+        **tally.figures(),
+        "protocol": protocol,
+        "headline": rows_of(data.bench).headline(tally, protocol),
+        "format_rate": mean(formed),
+        "n_rows": len(asked),
+        "n_total": len(data.samples),
         "n_undecodable": len(failed) - too_large - unscored,
         "n_too_large": too_large,
         "n_unscored": unscored,
         "n_videos": len({sample.video for sample in asked}),
-        "accuracy_all": sum(scores) / (len(asked) + len(failed)) if asked or failed else None,
-        "se": se,
-        "ci": interval95(figures["accuracy"], se),
+        "accuracy_all": whole.total / (whole.n + len(failed)) if whole.n or failed else None,
         "chance": mean(known),
         "n_chance": len(known),
-        "groups": tables,
-        "families": tables.get("family") or tables.get("task_type") or tables.get("question_type") or {},
+        "groups": groups,
+        "families": groups.get("family") or groups.get("task_type") or groups.get("question_type") or {},
         "failed": [dict(one) for one in failed],
     }
 
 
-def block(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The counts and shares of some answers."""
-    read = [float(row["score"]) for row in rows if row["status"] == "ok"]
-    counts = {f"n_{status}": sum(row["status"] == status for row in rows) for status in STATUSES}
-    return {
-        "n": len(rows),
-        "n_answered": len(read),
-        **counts,
-        "accuracy": mean([float(row["score"]) for row in rows]),
-        "accuracy_answered": mean(read),
-        "format_rate": mean([float(row["well_formed"]) for row in rows]),
-    }
-
-
-def table(samples: Sequence[Sample], rows: Mapping[str, Mapping[str, Any]], field: str) -> dict[str, dict[str, Any]]:
-    """Figures for each value of a field."""
-    members: dict[str, list[Sample]] = defaultdict(list)
-    for sample in samples:
-        members[str(field_of(sample, field))].append(sample)
-    result = {}
-    for value in sorted(members):
-        figures = block([rows[sample.id] for sample in members[value]])
-        figures["se"] = clustered_se(
-            [float(rows[s.id]["score"]) for s in members[value]], [s.video for s in members[value]]
-        )
-        result[value] = figures
-    return result
+def tallied(data: BenchData, asked: Sequence[Sample], rows: Mapping[str, Mapping[str, Any]]) -> Tally:
+    """The answers counted by the benchmark's categories, or by the fields that look like ones."""
+    tally, kind = Tally(), rows_of(data.bench)
+    fields = data.fields or categories(asked)
+    for sample in asked:
+        row = rows[sample.id]
+        published = data.published.get(sample.id)
+        places = kind.categories(published) if published else {name: str(field_of(sample, name)) for name in fields}
+        verdict = Verdict(row["score"], row["status"], row["parsed"], counted=row.get("counted", True))
+        tally.add(verdict, places, sample.video, bool(row.get("well_formed")))
+    return tally
 
 
 def field_of(sample: Sample, field: str) -> Any:

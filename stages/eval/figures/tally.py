@@ -72,11 +72,15 @@ class Tally:
         self.whole = Cell()
         self.tables: dict[str, dict[str, Cell]] = {}
 
-    def add(self, verdict: Verdict, categories: Mapping[str, str], video: str, well_formed: bool = False) -> None:
-        """Count one answer under each of its categories; `video`: questions about one video are not independent."""
+    def add(self, verdict: Verdict, categories: Mapping[str, str | tuple[str, ...]], video: str,
+            well_formed: bool = False) -> None:
+        """Count one answer under each of its categories, several values of one included; `video`: questions about one
+        video are not independent."""
         self.whole.add(verdict, video, well_formed)
-        for name, value in categories.items():
-            self.tables.setdefault(name, {}).setdefault(value, Cell()).add(verdict, video, well_formed)
+        for name, values in categories.items():
+            table = self.tables.setdefault(name, {})
+            for value in (values,) if isinstance(values, str) else values:
+                table.setdefault(value, Cell()).add(verdict, video, well_formed)
 
     def means(self, name: str) -> dict[str, float]:
         """Mean score by value of a category, those with a denominator only."""

@@ -24,7 +24,8 @@ __all__ = ["COMPARISONS", "PROTOCOLS", "UNSCORABLE", "Rule", "Verdict", "judge",
 def rule_of(protocol: str, bench: str) -> Rule | None:
     """A comparison protocol's rule for a benchmark; None where the harness has none. `UsageError` for unknown names."""
     if protocol not in COMPARISONS:
-        raise UsageError(f"unknown protocol {protocol!r}", f"one of {', '.join(PROTOCOLS)}", nearest(protocol, PROTOCOLS))
+        expected = f"one of {', '.join(PROTOCOLS)}"
+        raise UsageError(f"unknown protocol {protocol!r}", expected, nearest(protocol, PROTOCOLS))
     if bench not in RULED:
         raise UsageError(f"unknown benchmark {bench!r}", f"one of {', '.join(RULED)}", nearest(bench, RULED))
     rules = cast(dict[str, Rule], import_module(f"strive.stages.eval.protocols.{bench}").RULES)

@@ -8,7 +8,7 @@ from strive.stages.tasks.prompt import Reply, find_answer
 
 
 def read_strictly(row: Published, prediction: str, cut: bool = False) -> Verdict:
-    """The verdict on a reply; `cut`: it reached its token limit. Raises `RowError` for a row that is not its bench's."""
+    """The verdict on a reply; `cut`: it reached its token limit. Raises `RowError` for a row of another kind."""
     answer, status = find_answer(prediction, needs_tag=cut)
     return marked(row, Reply(prediction, answer, False, status, cut))
 
