@@ -7,7 +7,7 @@ the same way with `manifest.json` written last.
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -18,7 +18,7 @@ from strive.cache.sync import chunks_of, make_folder, sync_folder, write_file
 
 __all__ = [
     "MANIFEST", "append_line", "check_name", "json_bytes", "publish_folder", "read_jsonl", "remove_folder",
-    "write_bytes", "write_json",
+    "write_bytes", "write_json", "write_stream",
 ]
 
 MANIFEST = "manifest.json"
@@ -30,11 +30,19 @@ def write_bytes(path: Path, data: bytes, workshop: Path | None = None) -> None:
     The temporary name lies in `workshop` (same file system; default: the target's folder). Raises MissingError when
     there is no space or no permission, OSError for other faults; the old file is untouched in both cases.
     """
-    with disk.explained(path, len(data)):
+    write_stream(path, [data], len(data), workshop)
+
+
+def write_stream(path: Path, chunks: Iterable[bytes], size_bytes: int = 0, workshop: Path | None = None) -> None:
+    """`write_bytes` for bytes that come in pieces; what the pieces' maker raises leaves the old file untouched.
+
+    `size_bytes`: how many there will be about, for the message about a full disk.
+    """
+    with disk.explained(path, size_bytes):
         make_folder(path.parent)
         temporary = temporary_in(workshop or path.parent)
         try:
-            write_file(temporary, [data], 0o666)
+            write_file(temporary, chunks, 0o666)
             fault.point()
             os.replace(temporary, path)
         except BaseException:

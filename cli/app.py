@@ -13,6 +13,7 @@ COMMANDS = {
     "variants": "Make the bundle of views for each question.",
     "train": "Train a policy from bundles.",
     "eval": "Measure a policy on a benchmark.",
+    "grade": "Score replies that were made anywhere.",
     "compare": "Compare recipes over seeds at equal rollouts.",
     "ask": "Answer one question about one video.",
     "check": "Read a dataset before money is spent on it.",

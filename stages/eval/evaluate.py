@@ -76,12 +76,16 @@ def note(done: Evaluation, one: Answer | Unanswered, inquiry: Inquiry, control: 
 
 
 def row_of(one: Answer, inquiry: Inquiry) -> dict[str, Any]:
-    """One line of predictions.jsonl: a row of `strive grade`, what was made of the reply, and what was shown."""
+    """One line of predictions.jsonl: a row of `strive grade`, the question in our words (`asked`, `choices`, `gold`),
+    what was made of the reply, and what was shown."""
     sample, marked = one.sample, inquiry.mark(one.sample, one.text, one.finished)
     verdict = marked.verdict
     return {
         **inquiry.row(sample).to_json(),
         "video": sample.video,
+        "asked": sample.question,
+        "choices": list(sample.options) if sample.options else None,
+        "gold": sample.answer,
         "prediction": one.text,
         "parsed": verdict.parsed,
         "status": verdict.status,

@@ -18,14 +18,18 @@ PROTOCOLS = ("strict", *COMPARISONS)
 RULED = ("videomme", "tempcompass", "videommmu", "mmvu", "vsibench", "perceptiontest", "mvbench", "demo")
 ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
 
-__all__ = ["COMPARISONS", "PROTOCOLS", "UNSCORABLE", "Rule", "Verdict", "judge", "rule_of", "seen_text"]
+__all__ = ["COMPARISONS", "PROTOCOLS", "UNSCORABLE", "Rule", "Verdict", "check_protocol", "judge", "rule_of", "seen_text"]
+
+
+def check_protocol(protocol: str) -> None:
+    """`UsageError` for a name that there is not."""
+    if protocol not in PROTOCOLS:
+        raise UsageError(f"unknown protocol {protocol!r}", f"one of {', '.join(PROTOCOLS)}", nearest(protocol, PROTOCOLS))
 
 
 def rule_of(protocol: str, bench: str) -> Rule | None:
     """A comparison protocol's rule for a benchmark; None where the harness has none. `UsageError` for unknown names."""
-    if protocol not in COMPARISONS:
-        expected = f"one of {', '.join(PROTOCOLS)}"
-        raise UsageError(f"unknown protocol {protocol!r}", expected, nearest(protocol, PROTOCOLS))
+    check_protocol(protocol)
     if bench not in RULED:
         raise UsageError(f"unknown benchmark {bench!r}", f"one of {', '.join(RULED)}", nearest(bench, RULED))
     rules = cast(dict[str, Rule], import_module(f"strive.stages.eval.protocols.{bench}").RULES)

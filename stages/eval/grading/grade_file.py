@@ -1,0 +1,41 @@
+"""Grades a file of predictions into a file of verdicts."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from strive.cache.atomic import write_stream
+from strive.configs.errors import UsageError
+from strive.stages.eval.grading.grader import Grader
+from strive.stages.eval.grading.rows import ToGrade, read_rows
+
+BLOCK = 1 << 16
+
+
+def grade_file(path: Path, grader: Grader, out: Path | None = None, bench: str | None = None) -> Grader:
+    """Grade every row; `out` gets a line a row, whole or not at all. Raises `UsageError` for a file without rows, and
+    for an `out` that is the file itself."""
+    if out is not None and out.exists() and path.exists() and out.samefile(path):
+        raise UsageError(f"{out}: the predictions themselves", "another file for the verdicts", "Choose another --out.")
+    rows = read_rows(path, bench)
+    if out is None:
+        for _ in grader.grade(rows):
+            pass
+    else:
+        write_stream(out, blocks(grader, rows), path.stat().st_size if path.exists() else 0)
+    if not grader.n:
+        raise UsageError(f"{path}: no rows", "at least one prediction", "Check the file.")
+    return grader
+
+
+def blocks(grader: Grader, rows: Iterator[ToGrade]) -> Iterator[bytes]:
+    """The verdicts as bytes, a block at a time."""
+    held: list[str] = []
+    size = 0
+    for line in grader.grade(rows):
+        held.append(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n")
+        size += len(held[-1])
+        if size >= BLOCK:
+            yield "".join(held).encode("utf-8", "surrogatepass")
+            held, size = [], 0
+    yield "".join(held).encode("utf-8", "surrogatepass")
