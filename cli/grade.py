@@ -10,7 +10,8 @@ from strive.cli.options import Common, common
 from strive.cli.session import open_session
 
 EXAMPLES = (
-    "Examples: strive grade predictions.jsonl · strive grade predictions.jsonl --protocol lmms-eval --out verdicts.jsonl"
+    "Examples: strive grade predictions.jsonl"
+    " · strive grade predictions.jsonl --protocol lmms-eval --out verdicts.jsonl"
     " · strive grade runs/videomme/predictions.jsonl --protocol official"
 )
 

@@ -18,13 +18,16 @@ PROTOCOLS = ("strict", *COMPARISONS)
 RULED = ("videomme", "tempcompass", "videommmu", "mmvu", "vsibench", "perceptiontest", "mvbench", "demo")
 ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
 
-__all__ = ["COMPARISONS", "PROTOCOLS", "UNSCORABLE", "Rule", "Verdict", "check_protocol", "judge", "rule_of", "seen_text"]
+__all__ = [
+    "COMPARISONS", "PROTOCOLS", "UNSCORABLE", "Rule", "Verdict", "check_protocol", "judge", "rule_of", "seen_text",
+]
 
 
 def check_protocol(protocol: str) -> None:
     """`UsageError` for a name that there is not."""
     if protocol not in PROTOCOLS:
-        raise UsageError(f"unknown protocol {protocol!r}", f"one of {', '.join(PROTOCOLS)}", nearest(protocol, PROTOCOLS))
+        expected = f"one of {', '.join(PROTOCOLS)}"
+        raise UsageError(f"unknown protocol {protocol!r}", expected, nearest(protocol, PROTOCOLS))
 
 
 def rule_of(protocol: str, bench: str) -> Rule | None:
