@@ -1,0 +1,1 @@
+"""What a page shows of evaluations: figures, runs set against each other, every answer."""
