@@ -16,7 +16,11 @@ from strive.cache.atomic import write_bytes
 from strive.stages.report.canvas import clean
 from strive.stages.report.configs_table import settings
 from strive.stages.report.curves import Line, swatch
-from strive.stages.report.evals import eval_rows
+from strive.stages.report.evaluation.answers import read_answers
+from strive.stages.report.evaluation.comparable import refuse_mixed_protocols
+from strive.stages.report.evaluation.evals import benchmarks
+from strive.stages.report.evaluation.pairing import compare
+from strive.stages.report.evaluation.shown_frames import FramesOf
 from strive.stages.report.examples import BundleOf, pick_examples
 from strive.stages.report.failures import failures
 from strive.stages.report.headline import read_headline
@@ -26,32 +30,40 @@ from strive.stages.report.run_folder import RunFolder, read_run
 
 
 def write_report(
-    runs: Sequence[Path], out: Path, *, summary: Mapping[str, Any] | None = None, bundle_of: BundleOf | None = None
+    runs: Sequence[Path | RunFolder], out: Path, *, summary: Mapping[str, Any] | None = None,
+    bundle_of: BundleOf | None = None, frames_of: FramesOf | None = None,
 ) -> Path:
     """Write the page for these run folders to `out` and return it.
 
     `summary`: headline figures under the names that `strive demo` prints, with `title`, `text` and `facts`.
-    `bundle_of(run, sample id)`: finds the bundle whose frames an example shows.
-    Raises what `read_run` raises, and `MissingError` when the page cannot be written.
+    `bundle_of(run, sample id)`: finds the bundle whose frames an example shows. `frames_of(run, video)`: finds the
+    frames that an evaluation's answers were given on.
+    Raises what `read_run` raises, `UsageError` for evaluations that may not stand in one report (one benchmark by two
+    protocols, or two runs asked differently), and `MissingError` when the page cannot be written.
     """
-    folders = [read_run(path) for path in runs]
-    write_bytes(out, render(folders, summary, bundle_of).encode("utf-8"))
+    folders = [run if isinstance(run, RunFolder) else read_run(run) for run in runs]
+    write_bytes(out, render(folders, summary, bundle_of, frames_of).encode("utf-8", "replace"))
     return out
 
 
-def render(folders: Sequence[RunFolder], summary: Mapping[str, Any] | None, bundle_of: BundleOf | None) -> str:
+def render(folders: Sequence[RunFolder], summary: Mapping[str, Any] | None, bundle_of: BundleOf | None,
+           frames_of: FramesOf | None = None) -> str:
     """The page as text; every value from a run is escaped by the template engine."""
-    trained = [run for run in folders if run.metrics]
-    script = source("script.jinja")
+    refuse_mixed_protocols(folders)
+    trained, pair = [run for run in folders if run.metrics], compare(folders)
+    answers = read_answers(folders, frames_of, [*pair["lost"], *pair["won"]] if pair else ())
+    script = source("script.jinja") + (source("evaluation/answers_script.jinja") if answers else "")
     return environment().get_template("page.jinja").render(
         title=str((summary or {}).get("title") or title(folders)),
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"), version=version("strive"),
         identities=[identity(run, number) for number, run in enumerate(folders)],
         headline=read_headline(summary) if summary else None,
         panels=draw_panels(trained), legend=run_legend(trained), steps=sum(len(run.metrics) for run in trained),
-        evals=eval_rows(folders), examples=[(run, pick_examples(run, bundle_of)) for run in trained],
+        benchmarks=benchmarks(folders), pair=pair, answers=answers,
+        examples=[(run, pick_examples(run, bundle_of)) for run in trained],
         failures=failures(folders), settings=settings(folders), names=[run.name for run in folders],
-        style=Markup(source("style.jinja")), script=Markup(script), script_hash=digest(script),
+        style=Markup(source("style.jinja") + source("evaluation/answers_style.jinja")), script=Markup(script),
+        script_hash=digest(script),
     )
 
 
@@ -73,7 +85,7 @@ def environment(load: Callable[[str], str] | None = None) -> Environment:
     """
     made = Environment(loader=FunctionLoader(load or source), autoescape=True, undefined=StrictUndefined,
                        trim_blocks=True, lstrip_blocks=True)
-    filters: dict[str, Callable[..., Any]] = {"percent": percent, "plain": clean, "signed": signed}
+    filters: dict[str, Callable[..., Any]] = {"percent": percent, "plain": clean, "pvalue": pvalue, "signed": signed}
     made.filters.update(filters)
     return made
 
@@ -96,3 +108,8 @@ def percent(value: float | None, digits: int = 1) -> str:
 def signed(value: float) -> str:
     """A difference of shares in percentage points."""
     return f"{100 * value:+.1f}".replace("-", "−")
+
+
+def pvalue(value: float) -> str:
+    """A p-value as text."""
+    return "p < 0.0001" if value < 1e-4 else f"p = {value:.2g}"

@@ -10,14 +10,15 @@ import yaml
 
 from strive.cache.atomic import read_jsonl
 from strive.configs.errors import MissingError, UsageError, VerificationError
-from strive.stages.report.values import count
+from strive.stages.report.values import count, mapping
 
 MOST_BYTES = 512 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """One run: `config` by dotted key, `about` is run.json, `metrics` one row a step, the rest as written."""
+    """One run: `config` by dotted key, `about` is run.json, `metrics` one row a step, `recipe` what an evaluation's figures
+    depend on, the rest as written."""
 
     name: str
     path: Path
@@ -28,6 +29,7 @@ class RunFolder:
     rollouts: tuple[dict[str, Any], ...] = ()
     predictions: tuple[dict[str, Any], ...] = ()
     results: Mapping[str, Any] = field(default_factory=dict)
+    recipe: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_eval(self) -> bool:
@@ -46,9 +48,10 @@ def read_run(path: Path) -> RunFolder:
                          "Give the folder that was --run (or --out) of the run.")
     config, sources = read_config(path / "config.yaml")
     rows = {name: tuple(optional_jsonl(path / f"{name}.jsonl")) for name in ("metrics", "rollouts", "predictions")}
-    about = optional_json(path / "run.json")
+    about, results = optional_json(path / "run.json"), optional_json(path / "results.json")
+    recipe = mapping(results.get("recipe")) or optional_json(path / "recipe.json")
     return RunFolder(path.resolve().name, path, config, sources, about, last_of_each_step(rows["metrics"]),
-                     rows["rollouts"], rows["predictions"], optional_json(path / "results.json"))
+                     rows["rollouts"], rows["predictions"], results, recipe)
 
 
 def last_of_each_step(rows: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
