@@ -1,4 +1,4 @@
-"""Rollout: all rows of a prompt decode on its one prefix; rows that have ended leave the batch."""
+"""Rollout and replies: all rows of a prompt decode on its one prefix; rows that have ended leave the batch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +9,9 @@ from torch import Tensor
 
 from strive.stages.vlm.decoding import Decoding
 from strive.stages.vlm.forward import continued_hidden
-from strive.stages.vlm.interface import Completion, Sampling
+from strive.stages.vlm.interface import Completion, Sampling, ViewInputs
 from strive.stages.vlm.prefix import Prefix
+from strive.stages.vlm.questions import lay_out, read_tails
 from strive.stages.vlm.sampling import Draw, draw, row_noise
 
 STOP_WINDOW = 32
@@ -50,26 +51,59 @@ class Drawn:
         self.ended[rows] |= torch.isin(new.ids, end_ids)
 
 
+@dataclass
+class Seats:
+    """Where rows sit beside each other: rows int64 [B, n]; hidden [B, n, D], from which their first tokens are
+    predicted; start int64 [B, n], the positions of these."""
+
+    rows: Tensor
+    hidden: Tensor
+    start: Tensor
+
+
 @torch.no_grad()
 def generate(policy: Any, prefix: Prefix, n: int, sampling: Sampling, seeds: Sequence[int]) -> list[list[Completion]]:
     """`n` completions of each prompt, [prompt][n]; row (prompt i, completion j) draws from `seeds[i · n + j]` alone."""
     device, count = policy.device, len(prefix.lengths)
-    noise = None
-    if sampling.temperature > 0:
-        noise = row_noise(seeds, sampling.max_new_tokens)
-        noise = noise.float().to(device) if device.type == "mps" else noise.to(device)
+    seats = Seats(torch.arange(count * n, device=device).view(count, n), prefix.last.unsqueeze(1).expand(-1, n, -1),
+                  prefix.next_positions.unsqueeze(1).expand(-1, n))
     drawn = Drawn.empty(count * n, sampling.max_new_tokens, device)
-    _decode(policy, prefix, torch.arange(count * n, device=device).view(count, n), drawn, noise, sampling)
+    state = Decoding(prefix, n, sampling.max_new_tokens - 1)
+    _decode(policy, state, seats, drawn, _noise(seeds, sampling, device), sampling)
     flat = _completions(policy, drawn)
     return [flat[start:start + n] for start in range(0, len(flat), n)]
 
 
-def _decode(policy: Any, prefix: Prefix, slots: Tensor, drawn: Drawn, noise: Tensor | None, sampling: Sampling) -> None:
-    """Sample until every row has ended or the limit is reached. `slots` int64 [B, n]: the row that sits there."""
-    state, ends = Decoding(prefix, slots.shape[1], sampling.max_new_tokens - 1), policy.end_ids
+@torch.no_grad()
+def reply(policy: Any, prefix: Prefix, questions: Sequence[Sequence[ViewInputs]], sampling: Sampling,
+          seeds: Sequence[int]) -> list[list[Completion]]:
+    """One completion of each prompt, [view][question]; questions[b] begin with prompt b of `prefix`. One seed each."""
+    device, count = policy.device, len(seeds)
+    tails = lay_out(prefix, questions, policy.pad_id)
+    state, hidden = read_tails(policy, prefix, tails, sampling.max_new_tokens - 1)
+    rows = torch.full(tails.start.shape, count)  # the row after the last is that of empty seats: ended from the start
+    numbers = iter(range(count))
+    for b, own in enumerate(questions):
+        rows[b, :len(own)] = torch.tensor([next(numbers) for _ in own], dtype=torch.int64)
+    drawn = Drawn.empty(count + 1, sampling.max_new_tokens, device)
+    drawn.ended[-1] = True
+    _decode(policy, state, Seats(rows.to(device), hidden, tails.start), drawn, _noise([*seeds, 0], sampling, device),
+            sampling)
+    flat = iter(_completions(policy, drawn))
+    return [[next(flat) for _ in own] for own in questions]
+
+
+def _noise(seeds: Sequence[int], sampling: Sampling, device: torch.device) -> Tensor | None:
+    if sampling.temperature <= 0:
+        return None
+    noise = row_noise(seeds, sampling.max_new_tokens)
+    return noise.float().to(device) if device.type == "mps" else noise.to(device)
+
+
+def _decode(policy: Any, state: Decoding, seats: Seats, drawn: Drawn, noise: Tensor | None, sampling: Sampling) -> None:
+    """Sample until every row has ended or the limit is reached."""
+    ends, slots, start, hidden = policy.end_ids, seats.rows, seats.start, seats.hidden
     held_back = torch.cat([policy.suppressed_ids, ends])
-    start = prefix.next_positions
-    hidden = prefix.last.unsqueeze(1).expand(-1, slots.shape[1], -1)
     for step in range(sampling.max_new_tokens):
         rows = slots.flatten()
         logits = policy.core.lm_head(hidden.flatten(0, 1))
@@ -88,9 +122,8 @@ def _decode(policy: Any, prefix: Prefix, slots: Tensor, drawn: Drawn, noise: Ten
             prompts = torch.nonzero(live.any(1)).flatten()
             kept = live[prompts].int().argsort(dim=1, descending=True, stable=True)[:, :most]
             state.keep(prompts, kept)
-            slots, ids, start = (x[prompts].gather(1, kept) if x.dim() > 1 else x[prompts] for x in (slots, ids, start))
-        at = (start + step).unsqueeze(1).expand(slots.shape)
-        hidden = continued_hidden(policy.core, policy.adapter, ids, at, state)
+            slots, ids, start = (seat[prompts].gather(1, kept) for seat in (slots, ids, start))
+        hidden = continued_hidden(policy.core, policy.adapter, ids, start + step, state)
         state.length += 1
 
 

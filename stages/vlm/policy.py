@@ -16,6 +16,7 @@ from strive.stages.vlm.batch import collate
 from strive.stages.vlm.forward import joined
 from strive.stages.vlm.interface import Completion, Sampling, TokenLogprobs, ViewInputs, VisionFeatures
 from strive.stages.vlm.prefix import Prefix, prefill
+from strive.stages.vlm.questions import head_of
 from strive.stages.vlm.recompute import recompute_layers
 from strive.stages.vlm.sampling import row_seeds
 from strive.stages.vlm.save import save_policy
@@ -106,6 +107,25 @@ class Policy:
         """`n` completions of each prompt of `prefix`: [prompt][n]; one seed a row. No gradient."""
         with self.precision():
             return rollout.generate(self, prefix, n, sampling, seeds)
+
+    def read(self, questions: Sequence[Sequence[ViewInputs]],
+             features: Sequence[VisionFeatures | None] | None = None) -> Prefix:
+        """What the prompts about each view begin with, visual tokens included, read once a view. No gradient.
+
+        questions[v]: prompts about one view; the first one's pixels, or features[v], are those of all.
+        """
+        with torch.no_grad():
+            return self.prefill([head_of(own) for own in questions], features)
+
+    def reply(self, prefix: Prefix, questions: Sequence[Sequence[ViewInputs]], sampling: Sampling,
+              generator: torch.Generator | None) -> list[list[Completion]]:
+        """One completion of each prompt, [view][question]. `prefix` is what `read` made of these questions or of more.
+
+        A row draws from its own stream, as in `generate`. No gradient.
+        """
+        seeds = row_seeds(generator, sum(map(len, questions)))
+        with self.precision():
+            return rollout.reply(self, prefix, questions, sampling, seeds)
 
     def score(self, prefix: Prefix, owners: Sequence[int], completions: Sequence[Tensor],
               temperature: float = 1.0) -> TokenLogprobs:
