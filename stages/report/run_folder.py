@@ -17,8 +17,8 @@ MOST_BYTES = 512 * 1024 * 1024
 
 @dataclass(frozen=True)
 class RunFolder:
-    """One run: `config` by dotted key, `about` is run.json, `metrics` one row a step, `recipe` what an evaluation's figures
-    depend on, the rest as written."""
+    """One run: `config` by dotted key, `about` is run.json, `metrics` one row a step, `recipe` what the figures of an
+    evaluation depend on, the rest as written."""
 
     name: str
     path: Path

@@ -1,4 +1,4 @@
-"""Two runs on the same questions: the mean difference with its standard error, and McNemar's test on right and wrong."""
+"""Two runs on the same questions: the mean difference with standard error, and McNemar's test of right and wrong."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

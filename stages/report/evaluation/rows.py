@@ -57,10 +57,10 @@ def as_published(row: Row) -> dict[str, Any]:
 def places(row: Row, fields: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """The row's values of the categories that the results were counted by."""
     try:
-        known = dict(rows_of(str(row["bench"])).categories(Published.from_json(row)))
+        known: dict[str, Any] = dict(rows_of(str(row["bench"])).categories(Published.from_json(row)))
     except ODD:
         known = {}
-    found = {}
+    found: dict[str, tuple[str, ...]] = {}
     for name in fields:
         value = known.get(name, row.get(name) if name == "question_type" else mapping(row.get("meta")).get(name))
         if isinstance(value, str):
