@@ -84,10 +84,9 @@ def with_letters(stem: str, options: list[str], gold: object) -> tuple[str, list
 
 
 def ask_video_r1(row: Published, subtitles: str | None) -> str:
-    """Video-R1's text for the row as a choice; a yes/no question without its file's options is asked bare."""
+    """Video-R1's text for the row as a choice; one that cannot be lettered is asked for as text, and has no score."""
     choice = as_choice(row)
-    stem, options = (choice[0], choice[1]) if choice else (row.question, [])
-    return video_r1_prompt("multiple choice", stem, options)
+    return video_r1_prompt("multiple choice", *choice[:2]) if choice else video_r1_prompt("free-form", row.question, None)
 
 
 def by_video_r1(row: Published, text: str) -> Verdict:
