@@ -20,13 +20,14 @@ ADJECTIVE = (
 )
 VERB = (
     r"(?:choos(?:e|ing)|chose|select(?:ed|ing)?|pick(?:ed|ing)?|go(?:ing)? (?:with|for)|went with|opt(?:ed|ing)? for|"
-    r"settl(?:e|ing) on|vote for|say|guess|think|believe|lean(?:ing)?(?: towards?)?|leads? (?:me |us )?to|points? to|"
+    r"settl(?:e|ing) on|vote for|say|guess|think|believe|mean(?:t)?|lean(?:ing)?(?: towards?)?|"
+    r"leads? (?:me |us )?to|points? to|"
     r"left with|leav(?:es|ing)|corresponds? to|match(?:es)?|supports?|indicates?|answer with|wähle|elijo|choisis)"
 )
 PRONOUN = r"(?:it|that|this|which|one|and|only)"
 CONNECTOR = (
-    r"(?:so|thus|hence|therefore|probably|likely|definitely|clearly|maybe|perhaps|surely|certainly|but|finally|"
-    r"final|yes|ok|okay|actually|conclusion|verdict|correct|因此|所以|故|选|应选|答|而是|选择|no,|->|=>|→|⇒)"
+    r"(?:so|thus|hence|therefore|probably|likely|definitely|clearly|maybe|perhaps|surely|certainly|but|finally|correction|"
+    r"final|yes|ok|okay|actually|conclusion|verdict|correct|是|因此|所以|故|选|应选|答|而是|选择|no,|->|=>|→|⇒)"
 )
 
 AFFIRM_LEFT = re.compile(
@@ -45,7 +46,8 @@ END_LEFT = re.compile(r"\b(?:is|are|be)\s*[:\"']*\s*$", re.IGNORECASE)
 
 REJECT_LEFT = re.compile(
     r"(?:\b(?:not(?: (?:show|match|fit|depict|support|describe|contain|include))?|never|neither|nor|cannot|"
-    r"(?:anything|everything|all|any of them) but|rather than|instead of|except(?: for)?|excluding|unlike|other than|"
+    r"(?:anything|everything|all|any of them) but|rather than|instead of|than|over|except(?: for)?|excluding|unlike|"
+    r"other than|"
     r"without|eliminat\w*|rul(?:e|es|ed|ing) out|exclud\w*|discard\w*|reject\w*|dismiss\w*|nicht|kein\w*|ne|pas|"
     r"no es)\b|n't\b|不是|不选|不可能是|排除)"
     rf"\s*(?:necessarily|just)?{SOFT}$"
@@ -58,7 +60,7 @@ REJECT_LIST = re.compile(  # "none of the options A, B, C" up to the letter look
 )
 REJECT_CLAUSE = re.compile(
     r"(?:n't|\bnot)\s+(?:think|believe|say|choose|pick|select|agree|consider|sure (?:that|if|whether))"
-    r"|\bdoubt\b(?<!no doubt)|\bunlikely\b|\bno way\b|\bif\b(?!.*\bthen\b)",
+    r"|\bdoubt\b(?<!no doubt)|\bunlikely\b|\bno way\b|\bwhether\b|\bif\b(?!.*\bthen\b)",
     re.IGNORECASE,
 )
 
@@ -67,7 +69,7 @@ COPULA_RIGHT = (
 )
 SOFTER = (
     r"(?:to be|also|both|all|clearly|simply|definitely|obviously|therefore|thus|just|the|most|more|likely|indeed|only|"
-    r"my|probably|a|an|very|certainly|actually|then|still|so|too|partly|best|correct|final)"
+    r"my|probably|a|an|very|better|certainly|actually|then|still|so|too|partly|best|correct|final)"
 )
 OPENING = r"^[\"')\]}]*\s*(?:\([^()]*\)\s*|\"[^\"]*\"\s*)?"
 WRONG = (

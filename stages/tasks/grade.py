@@ -12,11 +12,15 @@ GradeStatus = Literal["ok", "unparsed", "ambiguous", "truncated", "empty"]
 
 @dataclass(frozen=True)
 class Grade:
-    """`score` in [0, 1], 0 unless `status` is "ok"; `parsed` is the canonical answer that was read, or None."""
+    """`score` in [0, 1], 0 unless `status` is "ok"; `parsed` is the canonical answer that was read, or None.
+
+    rule: how it was read, in a few words for people.
+    """
 
     score: float
     status: GradeStatus
     parsed: str | None
+    rule: str = ""
 
 
 def grade(sample: Sample, reply: Reply) -> Grade:
@@ -27,5 +31,5 @@ def grade(sample: Sample, reply: Reply) -> Grade:
     reading = verifier.read(sample, reply.answer)
     if reading.value is None:
         status: GradeStatus = "ambiguous" if reading.status == "ambiguous" else "unparsed"
-        return Grade(0.0, "truncated" if reply.cut and status == "unparsed" else status, None)
-    return Grade(verifier.score(reading.value, sample.answer), "ok", reading.value)
+        return Grade(0.0, "truncated" if reply.cut and status == "unparsed" else status, None, reading.rule)
+    return Grade(verifier.score(reading.value, sample.answer), "ok", reading.value, reading.rule)

@@ -195,12 +195,17 @@ def repeats(text: str, one: Mention, option: str) -> bool:
 
 def heads_entry(text: str, one: Mention) -> bool:
     """The letter stands at the head of a sentence or line, set off by a colon, bracket or dot: "B: …"."""
+    if re.match(r"\s?[:=(]\s*\d", text[one.end : one.end + 40]):
+        return True  # weights: "A: 10%, B: 70%"
     before = re.search(r"(?:^|\n|[.!;]\s)[\s\"'>*\-\d.(]*$", text[max(0, one.start - 40) : one.start]) is not None
     return before and re.match(r"\s?[.:)]\s+\S", text[one.end : one.end + 40]) is not None
 
 
-def choose(found: Sequence[Mention]) -> set[str]:
-    """The letters that stand: the last statement, else verdicts, else the leading letter, else marks.
+RULES: dict[Strength, str] = {"verdict": "verdict on a letter", "lead": "leading letter", "mark": "marked letter"}
+
+
+def choose(found: Sequence[Mention]) -> tuple[set[str], str]:
+    """The letters that stand, and why: the last statement, else verdicts, else the leading letter, else marks.
 
     Joined letters ("A or B") stand together.
     """
@@ -209,12 +214,12 @@ def choose(found: Sequence[Mention]) -> set[str]:
     if statements:
         last = statements[-1]
         later = {m.letter for m in standing if m.strength == "verdict" and m.start > last.end}
-        return group_of(last, standing) | later
-    for strength in ("verdict", "lead", "mark"):
+        return group_of(last, standing) | later, "last statement"
+    for strength, rule in RULES.items():
         chosen = [m for m in standing if m.strength == strength]
         if chosen:
-            return set().union(*(group_of(m, standing) for m in chosen))
-    return {m.letter for m in standing if m.joined}
+            return set().union(*(group_of(m, standing) for m in chosen)), rule
+    return {m.letter for m in standing if m.joined}, "joined letters"
 
 
 def group_of(one: Mention, standing: Sequence[Mention]) -> set[str]:

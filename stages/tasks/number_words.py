@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 
+from strive.stages.tasks.units import Unit
+
 SMALL = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
     "eighteen nineteen"
@@ -21,12 +23,13 @@ LONGEST = 30  # words of one number
 
 @dataclass(frozen=True)
 class Number:
-    """A value as written, at text[start:end]; `percent` says that a % sign followed it."""
+    """A value as written, at text[start:end]; `percent`: a % sign followed it; `unit`: the known one after it."""
 
     value: float
     percent: bool
     start: int
     end: int
+    unit: Unit | None = None
 
 
 def in_words(text: str) -> list[Number]:
@@ -54,12 +57,14 @@ def phrase(text: str, words: list[re.Match[str]]) -> tuple[int, float]:
     first = words[0][0].lower()
     if first in ALONE:
         return 1, ALONE[first]
-    if first not in UNITS and first not in TENS:
+    before = text[max(0, words[0].start() - 8) : words[0].start()]
+    scaled = first in SCALES and re.search(r"\ba\s+$", before, re.IGNORECASE) is not None  # "a hundred"
+    if first not in UNITS and first not in TENS and not scaled:
         return 0, 0.0
     if first in ("one",) and is_pronoun(text, words):
         return 0, 0.0
-    total, current, used = 0.0, 0.0, 0
-    for k, match in enumerate(words):
+    total, current, used = 0.0, SCALES[first] if scaled else 0.0, int(scaled)
+    for k, match in list(enumerate(words))[used:]:
         word = match[0].lower()
         joined = k == 0 or re.fullmatch(r"[\s\-]*", text[words[k - 1].end() : match.start()]) is not None
         small = current % 100 == 0 or (

@@ -1,36 +1,15 @@
-"""Reads the numeric value of an answer: digits, separators, units, percent, fractions, powers of ten, words."""
+"""Reads which of the numbers in an answer is the answer: its value in canonical text."""
 
-import math
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
-from strive.stages.tasks.number_words import Number, in_words
+from strive.stages.tasks.number_words import Number
 from strive.stages.tasks.plain import plain
-from strive.stages.tasks.reading import AMBIGUOUS, UNPARSED, Reading, read
+from strive.stages.tasks.reading import UNPARSED, Reading, read
+from strive.stages.tasks.units import Unit, unit_asked
+from strive.stages.tasks.values import find_numbers
 
-SUFFIX = {
-    "k": 1e3,
-    "thousand": 1e3,
-    "million": 1e6,
-    "mn": 1e6,
-    "billion": 1e9,
-    "bn": 1e9,
-    "trillion": 1e12,
-    "hundred": 100.0,
-    "dozen": 12.0,
-    "万": 1e4,
-    "亿": 1e8,
-}
-
-DIGITS = re.compile(
-    r"(?<![A-Za-z\d^_.])(?P<sign>(?<![\w)\]%])[-+]\s?)?"
-    r"(?P<body>\d{1,3}(?:[,   ']\d{3})+(?:\.\d+)?(?!\d)|\d{1,40}(?:[.,]\d{1,40}|[.,](?!\d))?|\.\d{1,40})"
-    r"(?:\s?(?:e(?P<exp>[-+]?\d+)\b|x\s?10\s?\^\s?\{?\(?(?P<power>[-+]?\d+)\)?\}?))?"
-    r"(?:\s?/\s?(?P<over>\d+(?:\.\d+)?)(?![\d/]))?"
-    r"\s*(?P<suffix>%|percent\b|per cent\b|thousand\b|million\b|billion\b|trillion\b|hundred\b|dozen\b|mn\b|bn\b|"
-    r"[kK]\b|万|亿)?",
-    re.IGNORECASE,
-)
 STATED = re.compile(
     r"(?:(?:answer|result|total|value|count|sum|number|estimate|altogether|in total|答案|总共|一共)"
     r"\s*(?:[\w\s]{0,30}?\b)?"
@@ -40,35 +19,59 @@ STATED = re.compile(
     re.IGNORECASE,
 )
 TOTAL_AFTER = re.compile(r"\b(?:in total|altogether|all together|in all)\b(?=\s*(?:[:.,;(!]|$))", re.IGNORECASE)
+CONCLUDED = re.compile(
+    r"(?:(?:^|[\s,.;:(])(?:so|thus|hence|therefore|making|makes|giving|gives|i\.e\.)[,:]?"
+    r"|\b(?:plus|and) [\w\s.\-]{1,30}? (?:is|makes|gives|equals))"
+    r"\s*(?:(?:it is|it's|there are|there is|that's|that is|a total of|about|around|roughly|"
+    r"approximately|exactly)\s+)*$",
+    re.IGNORECASE,
+)
 BREAKDOWN = re.compile(
     r"\b(?:there (?:are|were|is)|(?:i|we) (?:can )?(?:count|counted|see|saw)|"
-    r"the (?:video|room|scene) (?:shows|has|contains))\b[^.:;(\n]*[:;(]",
+    r"the (?:video|room|scene) (?:shows|has|contains))\b[^.:;(\n]*[:(]",
     re.IGNORECASE,
 )
 LINE = re.compile(r"[^\n]+")
-MINUS = re.compile(r"(?<![\w)])(?:minus|negative)\s*$", re.IGNORECASE)
-NEGATED = re.compile(
-    r"(?:\bnot|n't|rather than|instead of|never|不是)\s*(?:just|only|exactly|about)?\s*$", re.IGNORECASE
-)
+COUNTED = re.compile(r"\bhow many (?:different |distinct |unique )?([a-z]{3,})", re.IGNORECASE)
+STOP = re.compile(r"[.!?](?=\s|$)|\n|[;,]\s|\b(?:because|since|as|where|which|with|in)\b")
 
 
-def read_number(answer: str) -> Reading:
-    """The one value an answer states, as text (a percentage keeps its sign).
+def read_number(answer: str, question: str = "") -> Reading:
+    """The one value an answer states, as text (a percentage keeps its sign), in the unit that the question asks for.
 
     After the last "=" if a number follows it, else after the last "the answer is" and the like, else alone on the last
     or first line, else the only value in the text, a conversion or a breakdown that follows it left aside. Two
     different values ("4 or 5", "4-5") are ambiguous: a range is no number.
     """
+    numbers, rule = stated_numbers(answer, question)
+    return decide(numbers, rule)
+
+
+def stated_numbers(answer: str, question: str = "") -> tuple[list[Number], str]:
+    """The values that stand for the answer, several where they contradict each other, and how they were found."""
     text = plain(answer)
-    numbers = find_numbers(text)
-    for stated in (after_equals(text, numbers), after_statement(text, numbers), alone_on_line(text, numbers)):
-        if stated:
-            return decide(stated)
-    found = decide(numbers)
-    if found.status == "ambiguous":
-        claims = [claim for claim in (before_breakdown(text, numbers), outside_brackets(text, numbers)) if claim]
-        found = decide(claims[0]) if claims else found
-    return found
+    numbers = in_unit(find_numbers(text), unit_asked(question))
+    if len({(n.value, n.percent) for n in numbers}) < 2:
+        return numbers, "only number"
+    places = (
+        ("number after =", after_equals(text, numbers)),
+        ("stated number", after_statement(text, numbers)),
+        ("number alone on its line", alone_on_line(text, numbers)),
+        ("concluding number", concluding(text, numbers)),
+        ("number before its parts", before_breakdown(text, numbers)),
+        ("number outside brackets", outside_brackets(text, numbers)),
+        ("number of what is counted", of_counted(text, numbers, question)),
+    )
+    return next(((found, rule) for rule, found in places if found), (numbers, "several numbers"))
+
+
+def in_unit(numbers: list[Number], unit: Unit | None) -> list[Number]:
+    """The numbers in the unit asked for; those of another dimension are left aside if others remain."""
+    if unit is None:
+        return numbers
+    fitting = [n for n in numbers if n.unit is None or n.unit.dimension == unit.dimension]
+    converted = [replace(n, value=n.value * n.unit.factor / unit.factor) if n.unit else n for n in fitting]
+    return converted or numbers
 
 
 def after_equals(text: str, numbers: list[Number]) -> list[Number]:
@@ -101,6 +104,16 @@ def alone_on_line(text: str, numbers: list[Number]) -> list[Number]:
     return []
 
 
+def concluding(text: str, numbers: list[Number]) -> list[Number]:
+    """The last number, ending the text, when "so" leads to it or, to the sum, a colon: "two and two: four"."""
+    last = numbers[-1]
+    if re.fullmatch(r"(?:\W*[\w^/]+){0,3}[\s.!)*]*", text[last.end :]) is None:
+        return []
+    left = text[max(0, last.start - 80) : last.start]
+    summed = left.rstrip().endswith(":") and abs(sum(n.value for n in numbers[:-1]) - last.value) < 1e-9
+    return [last] if summed or CONCLUDED.search(left) else []
+
+
 def before_breakdown(text: str, numbers: list[Number]) -> list[Number]:
     """The one number of "there are four chairs: two here, two there"."""
     claim = BREAKDOWN.search(text)
@@ -117,6 +130,21 @@ def outside_brackets(text: str, numbers: list[Number]) -> list[Number]:
     return outside if len({n.value for n in outside}) == 1 and len(outside) < len(numbers) else []
 
 
+def of_counted(text: str, numbers: Sequence[Number], question: str) -> list[Number]:
+    """The one number before the thing that "how many …" asks for: "4 tables and 2 chairs"."""
+    counted = COUNTED.search(question)
+    if counted is None:
+        return []
+    thing = re.compile(rf"\s+(?:[a-z\-]+\s+)?{re.escape(singular(counted[1]))}(?:s|es|\(s\))?\b", re.IGNORECASE)
+    found = [n for n in numbers if thing.match(text, n.end)]
+    return found if len(found) == 1 else []
+
+
+def singular(noun: str) -> str:
+    """ "tables" → "table"."""
+    return noun[:-1] if noun.lower().endswith("s") and not noun.lower().endswith("ss") else noun
+
+
 def last_end(pattern: re.Pattern[str], text: str) -> int:
     """End of the last match, -1 without one."""
     ends = [match.end() for match in pattern.finditer(text)]
@@ -130,62 +158,19 @@ def only_filler(gap: str) -> bool:
 
 def in_sentence(text: str, numbers: list[Number]) -> list[Number]:
     """The numbers up to the end of the first one's sentence."""
-    stop = re.compile(r"[.!?](?=\s|$)|\n|[;,]\s|\b(?:because|since|as|where|which|with|in)\b").search(
-        text, numbers[0].end
-    )
+    stop = STOP.search(text, numbers[0].end)
     return [n for n in numbers if stop is None or n.start < stop.start()]
 
 
-def decide(numbers: list[Number]) -> Reading:
+def decide(numbers: Sequence[Number], rule: str = "") -> Reading:
     """One value, or the same one several times."""
     if not numbers:
         return UNPARSED
-    if len({(n.value, n.percent) for n in numbers}) > 1 and len({n.value for n in numbers}) > 1:
-        return AMBIGUOUS
+    first = numbers[0].value
+    if any(abs(n.value - first) > 1e-9 * abs(first) for n in numbers):
+        return Reading("ambiguous", rule="several numbers")
     percent = any(n.percent for n in numbers)
-    return read(f"{numbers[0].value:.12g}" + ("%" if percent else ""))
-
-
-def find_numbers(text: str) -> list[Number]:
-    """Every value that the plain `text` writes in digits or words and does not deny, in order."""
-    text = text.replace("⁄", "/")
-    digits = [number_of(match) for match in DIGITS.finditer(text)]
-    found = [n for n in digits if n is not None and math.isfinite(n.value)]
-    taken = {place for n in found for place in range(n.start, n.end)}
-    found += [n for n in in_words(text) if n.start not in taken and n.end - 1 not in taken]
-    stated = [n for n in found if not NEGATED.search(text[max(0, n.start - 40) : n.start])]
-    return sorted((signed(text, n) for n in stated), key=lambda n: n.start)
-
-
-def signed(text: str, number: Number) -> Number:
-    """The number, negated when "minus" or "negative" stands before it."""
-    if MINUS.search(text[max(0, number.start - 12) : number.start]) and number.value > 0:
-        return replace(number, value=-number.value)
-    return number
-
-
-def number_of(match: re.Match[str]) -> Number | None:
-    """The value of a match of `DIGITS`; None for a division by zero."""
-    value = float(unseparated(match["body"]))
-    exponent = match["exp"] or match["power"]
-    if exponent:
-        value = value * 10.0 ** int(exponent) if abs(int(exponent)) <= 300 else math.inf
-    if match["over"]:
-        if float(match["over"]) == 0:
-            return None
-        value /= float(match["over"])
-    suffix = (match["suffix"] or "").lower()
-    value *= SUFFIX.get(suffix, 1.0)
-    if (match["sign"] or "").strip() == "-":
-        value = -value
-    return Number(value, suffix in ("%", "percent", "per cent"), match.start(), match.end())
-
-
-def unseparated(body: str) -> str:
-    """ "7,243,000" → "7243000"; a single comma that cannot separate thousands is a decimal comma: "1,5" → "1.5"."""
-    if re.fullmatch(r"\d{1,3}(?:[,   ']\d{3})+(?:\.\d+)?", body):
-        return re.sub(r"[,   ']", "", body)
-    return body.rstrip(".,").replace(",", ".") or "0"
+    return read(f"{first:.12g}" + ("%" if percent else ""), rule)
 
 
 def same_number(given: str, gold: str) -> bool:

@@ -2,9 +2,13 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 
 SUPERSCRIPTS = str.maketrans({c: f"^{d}" for d, c in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")})
-DASHES = str.maketrans({"−": "-", "–": "-", "—": " - ", "’": "'", "‘": "'", "“": '"', "”": '"', "。": ". ", "，": ", "})
+MIXED = re.compile(r"(?<=\d)(?=[¼½¾⅓⅔⅛⅜⅝⅞])")  # 1½ is 1 1/2, not 11/2
+DASHES = str.maketrans({"−": "-", "–": "-", "—": " - ", "’": "'", "‘": "'", "“": '"', "”": '"', "。": ". ",
+                         "，": ", ", "、": ", ",
+                         "【": "(", "】": ")", "「": "(", "」": ")"})
 WRAPPED = re.compile(r"\\(?:boxed|fbox|text|textbf|textit|mathrm|mathbf|mathit|operatorname|bm|mbox)\s*\{([^{}]*)\}")
 FRACTION = re.compile(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
 MATH = re.compile(r"\\[()\[\]]|\$+")
@@ -17,9 +21,11 @@ PUNCTUATION = re.compile(r"[^\w\s%.+\-/]|(?<!\d)[.\-/+]|[.\-/+](?!\d)")
 
 def plain(text: str) -> str:
     """`text` with the same words and none of the dress: bold, `\\boxed{}`, `$`, full-width letters, curly quotes."""
-    text = unicodedata.normalize("NFKC", text.translate(SUPERSCRIPTS)).translate(DASHES)
+    if not text.isascii():
+        text = MIXED.sub(" ", text.translate(SUPERSCRIPTS))
+        text = unicodedata.normalize("NFKC", text).translate(DASHES)
     text = MATH.sub(" ", HTML.sub(" ", text))
-    text = text.replace("\\%", "%").replace("\\times", "x").replace("×", "x").replace("\\cdot", "x")
+    text = text.replace("{,}", ",").replace("\\%", "%").replace("\\times", "x").replace("×", "x").replace("\\cdot", "x")
     text = LATEX_SPACE.sub(" ", text)
     text = re.sub(r"\\n(?![a-z])", "\n", text)  # a newline that was escaped once too often
     for _ in range(4):  # nested wrappers such as \boxed{\text{B}}
@@ -29,9 +35,33 @@ def plain(text: str) -> str:
     return MARKDOWN.sub("", text).strip()
 
 
+@lru_cache(4096)
 def normal(text: str) -> str:
     """For equality: plain, lower case, no articles, no punctuation except inside numbers, single spaces."""
     text = PUNCTUATION.sub(" ", plain(text).lower().replace("'", ""))
     words = text.split()
     kept = ARTICLES.sub(" ", " ".join(words)).split()
     return " ".join(kept or words)
+
+
+REFUSED = re.compile(  # "I cannot tell whether it moves": what follows is no claim
+    r"\b(?:cannot|can't|can not|could not|couldn't|unable to|impossible to|hard to|difficult to|"
+    r"not (?:able|possible) to|"
+    r"not (?:clear|sure|certain)|unclear|don't know|do not know)\b[^.!?;\n]{0,40}?"
+    r"\b(?:whether|if|which|what|where|how|who|when|between)\b(?:(?!\b(?:but|however|though)\b)[^.!?;\n])*",
+    re.IGNORECASE,
+)
+CONDITION = re.compile(r"\bif\b[^,.;\n]*,", re.IGNORECASE)
+ASKED = re.compile(r"[^.!?\n]*\?(?=\s|$)")
+
+
+def asserted(text: str) -> str:
+    """Plain `text` without questions, conditions and what it says that it cannot tell; all of it if nothing is left."""
+    if "?" in text:
+        text = said(ASKED, text) or text
+    return said(CONDITION, said(REFUSED, text)) if REFUSED.search(text) or CONDITION.search(text) else text
+
+
+def said(pattern: re.Pattern[str], text: str) -> str:
+    """What is left without the matches of `pattern`."""
+    return pattern.sub(" ", text).strip()

@@ -106,18 +106,26 @@ def format_named(name: str, setting: str = "train.prompt_format") -> PromptForma
                      nearest(name, PROMPT_FORMATS))
 
 
-TAG = re.compile(r"</?(?:think(?:ing)?|analysis|answer)>", re.IGNORECASE)
+THOUGHTS = "think(?:ing)?|thought|analysis|reasoning|reflection"
+TAG = re.compile(rf"</?(?:{THOUGHTS}|answer)>", re.IGNORECASE)
 WELL_FORMED = re.compile(
     r"\s*<think>(?:(?!</?(?:think|answer)>).)*</think>\s*<answer>(?=\s*[^<\s])(?:(?!</?(?:think|answer)>).)+</answer>\s*",
     re.DOTALL,
 )
 ANSWER = re.compile(r"<answer>((?:(?!<answer>).)*?)</answer>", re.IGNORECASE | re.DOTALL)
-OPEN_ANSWER = re.compile(r"<answer>((?:(?!</?answer>).)*)\Z", re.IGNORECASE | re.DOTALL)
-THOUGHT = re.compile(r"<(think(?:ing)?|analysis)>.*?</\1>", re.IGNORECASE | re.DOTALL)
-THOUGHT_END = re.compile(r".*</(?:think(?:ing)?|analysis)>", re.IGNORECASE | re.DOTALL)
-THOUGHT_START = re.compile(r"<(?:think(?:ing)?|analysis)>", re.IGNORECASE)
+OPEN_ANSWER = re.compile(r"<answer>((?:(?!</?answer>).)*)(?=<answer>|\Z)", re.IGNORECASE | re.DOTALL)
+THOUGHT = re.compile(rf"<({THOUGHTS})>.*?</\1>", re.IGNORECASE | re.DOTALL)
+THOUGHT_END = re.compile(rf".*</(?:{THOUGHTS})>", re.IGNORECASE | re.DOTALL)
+THOUGHT_START = re.compile(rf"<(?:{THOUGHTS})>", re.IGNORECASE)
 END = re.compile(r"<\|(?:im_end|endoftext|eot_id|end|end_of_text)\|>|</s>|<eos>|<end_of_turn>")
 SPECIAL = re.compile(r"<\|[^<>|]{1,40}\|>|</?s>|<(?:eos|bos|pad|unk|end_of_turn)>|\[/?INST\]")
+
+
+OTHER_TAGS = re.compile(  # how other models write the two ends of a thought
+    r"◁(/?)think▷|\[(/?)THINK\]|<(/?)seed:think>|<\|(?:begin|(end))_of_thought\|>", re.IGNORECASE
+)
+MARKED = re.compile(r"[<\[◁]")
+CUT_TOKEN = re.compile(r"<[/|][A-Za-z_|]{0,20}\Z")
 
 
 def letter_of(index: int) -> str:
@@ -134,8 +142,11 @@ def stem(question: Question) -> str:
 
 def clean(reply: str) -> str:
     """The reply up to its end token, without other special tokens that a tokenizer left in it."""
+    if not MARKED.search(reply):
+        return reply
+    reply = OTHER_TAGS.sub(lambda m: "</think>" if any(m.groups()) else "<think>", reply)
     spoken = next((part for part in END.split(reply) if part.strip()), "")
-    return SPECIAL.sub("", spoken)
+    return CUT_TOKEN.sub("", SPECIAL.sub("", spoken))
 
 
 def find_answer(reply: str, needs_tag: bool) -> tuple[str | None, ReplyStatus]:
@@ -151,9 +162,9 @@ def find_answer(reply: str, needs_tag: bool) -> tuple[str | None, ReplyStatus]:
     tagged = [inner for inner in (without_thought(m) for m in ANSWER.findall(text)) if inner]
     if tagged:
         return tagged[-1], "ok"
-    unclosed = OPEN_ANSWER.search(text)
-    if unclosed and unclosed.group(1).strip():
-        return without_thought(unclosed.group(1)), "ok"
+    unclosed = [inner for inner in (without_thought(m) for m in OPEN_ANSWER.findall(text)) if inner]
+    if unclosed:
+        return unclosed[-1], "ok"
     if needs_tag:
         return None, "truncated"
     rest = without_thought(text)

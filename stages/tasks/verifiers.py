@@ -8,6 +8,7 @@ import numpy as np
 
 from strive.stages.tasks.choice import read_letter, read_letters
 from strive.stages.tasks.numbers import read_number, same_number
+from strive.stages.tasks.open_rule import read_claim, same_claim
 from strive.stages.tasks.option_text import lead_in
 from strive.stages.tasks.overlap import rouge_mean
 from strive.stages.tasks.plain import normal, plain
@@ -102,13 +103,18 @@ def read_text(sample: Sample, text: str) -> Reading:
     return read(plain(text)) if normal(text) else UNPARSED
 
 
+def letter_reader(sample: Sample, text: str) -> Reading:
+    """The letter of the option that an answer chooses; `meta.option_labels` are the question's names for them."""
+    return read_letter(text, sample.options, 8, sample.question, sample.meta.get("option_labels") or ())
+
+
 def number_reader(sample: Sample, text: str) -> Reading:
-    """The value an answer states."""
-    return read_number(text)
+    """The value an answer states, in the unit that the question asks for."""
+    return read_number(text, sample.question)
 
 
 VERIFIERS: dict[str, Verifier] = {
-    "letter": Verifier(lambda sample, text: read_letter(text, sample.options), equal),
+    "letter": Verifier(letter_reader, equal),
     "letters": Verifier(
         lambda sample, text: read_letters(text, sample.options), lambda a, b: float(letter_set(a) == letter_set(b))
     ),
@@ -119,6 +125,7 @@ VERIFIERS: dict[str, Verifier] = {
     "relative": Verifier(number_reader, relative_closeness),
     "progress": Verifier(number_reader, progress_closeness),
     "exact": Verifier(read_text, same_text),
+    "open_rule": Verifier(lambda sample, text: read_claim(text), same_claim),
     "overlap": Verifier(read_text, rouge_mean),
     "tiou": Verifier(lambda sample, text: read_interval(text), lambda a, b: tiou(json.loads(a), json.loads(b))),
     "iou": Verifier(lambda sample, text: read_box(text), lambda a, b: box_iou(json.loads(a), json.loads(b))),
@@ -130,7 +137,7 @@ BY_TYPE = {
     "multi_answer": ("letters", "letters_partial"),
     "yes_no": ("yes_no",),
     "numerical": ("numeric", "mra", "relative"),
-    "open": ("overlap", "exact"),
+    "open": ("overlap", "exact", "open_rule"),
     "interval": ("tiou",),
     "box": ("iou",),
     "id_interval": ("id_interval",),
