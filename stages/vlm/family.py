@@ -111,13 +111,20 @@ class FamilyAdapter(ABC):
         order, at, repeated = pair_frames(times, self.per_patch, self.frame_pairing)
         return ShownClip(order, size, (len(at), size[0] // self.patch, size[1] // self.patch), at, times, repeated)
 
-    def encode_view(self, clips: Sequence[np.ndarray], times: np.ndarray, text: str) -> ViewInputs:
-        """Clips (uint8 [T, H, W, 3] RGB each) and presentation times (seconds, float64 [sum of T]) → the prompt."""
+    def encode_frames(self, clips: Sequence[np.ndarray], times: np.ndarray) -> tuple[list[ShownClip], Tensor, Tensor]:
+        """What of `encode_view` no text is needed for: layouts, the tower's input and `grid_thw`.
+
+        The tokenizer is not touched: another thread than the one that encodes prompts may do this.
+        """
         shown = [self.layout(clip.shape[1], clip.shape[2], own)
                  for clip, own in zip(clips, split_times(clips, times), strict=True)]
         frames = [resize_frames(clip, own.size)[torch.from_numpy(own.order)]
                   for clip, own in zip(clips, shown, strict=True)]
-        pixels, grids = self.pixels(frames, shown)
+        return shown, *self.pixels(frames, shown)
+
+    def encode_view(self, clips: Sequence[np.ndarray], times: np.ndarray, text: str) -> ViewInputs:
+        """Clips (uint8 [T, H, W, 3] RGB each) and presentation times (seconds, float64 [sum of T]) → the prompt."""
+        shown, pixels, grids = self.encode_frames(clips, times)
         return self._prompt(text, pixels, grids, shown)
 
     def encode_unseen(self, clips: list[ShownClip], text: str) -> ViewInputs:

@@ -11,8 +11,6 @@ import pytest
 from strive.configs.errors import ItemError, UsageError
 from strive.configs.run_stages import EvalConfig
 from strive.stages.bundle.images import encode
-from strive.stages.eval.answering.answers import Ask
-from strive.stages.eval.answering.batches import Entry, by_budget
 from strive.stages.eval.answering.shown import MID_GREY, Screen, derangement
 from strive.stages.eval.benchmarks.data import BenchData
 from strive.stages.eval.figures.metrics import categories, chance
@@ -98,17 +96,6 @@ def test_chance_comes_from_choices_then_options_then_the_type() -> None:
     assert one("multiple_choice", ("x", "y", "z", "w")) == 0.25
     assert one("yes_no", None) == 0.5
     assert one("open", None) is None
-
-
-def test_batches_keep_order_and_stay_within_the_padded_budget() -> None:
-    rng = random.Random(3)
-    entries = [Entry(Ask(Sample(str(i), "v", "q", None, "a", "open"), lambda times: "q"), rng.randrange(10, 200))
-               for i in range(60)]
-    batches = list(by_budget(entries, 500))
-    assert [e.sample.id for batch in batches for e in batch] == [str(i) for i in range(60)]
-    assert all(len(batch) == 1 or len(batch) * max(e.tokens for e in batch) <= 500 for batch in batches)
-    assert any(len(batch) > 2 for batch in batches)
-    assert [len(b) for b in by_budget([Entry(entries[0].ask, 9999)], 500)] == [1]
 
 
 def test_every_video_is_swapped_for_another_one() -> None:

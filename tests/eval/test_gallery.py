@@ -73,7 +73,7 @@ def test_a_prompt_made_from_a_layout_is_the_prompt_made_with_the_pixels(
     sample = data.samples[0]
     shown = Screen(data.samples, footage.frames_of, CONFIG.eval).show(sample)
     whole = policy.encode_view(shown.clips, shown.times, "Another question?")
-    made = policy.adapter.encode_unseen(hung(policy, ("a.mp4", ""), shown, "One question?").layouts,
+    made = policy.adapter.encode_unseen(hung(policy, ("a.mp4", ""), shown).layouts,
                                         "Another question?")
     assert torch.equal(made.input_ids, whole.input_ids) and torch.equal(made.position_ids, whole.position_ids)
     assert made.grid_thw is not None and whole.grid_thw is not None and torch.equal(made.grid_thw, whole.grid_thw)

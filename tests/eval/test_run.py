@@ -253,16 +253,17 @@ def test_a_terminated_run_keeps_its_answers_and_says_how_to_go_on(
 def test_a_batch_that_does_not_fit_is_halved_and_a_question_that_does_not_fit_fails_alone(
     tmp_path: Path, tiny: Path, dataset: Path, shared_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = Policy.generate
+    real = Policy.reply
     before = predictions_of(tmp_path / "first", tiny, dataset, shared_store)
     longest = max(row["prompt_tokens"] for row in before.values())
 
-    def small_memory(self: Policy, views: Any, *rest: Any) -> Any:
-        if len(views) > 1 or len(views[0]) == longest:
+    def small_memory(self: Policy, prefix: Any, questions: Any, *rest: Any) -> Any:
+        lengths = [len(view) for own in questions for view in own]
+        if len(lengths) > 1 or lengths[0] == longest:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return real(self, views, *rest)
+        return real(self, prefix, questions, *rest)
 
-    monkeypatch.setattr(Policy, "generate", small_memory)
+    monkeypatch.setattr(Policy, "reply", small_memory)
     outcome = run_eval(job_of(tmp_path / "run", tiny, dataset, shared_store))
     assert {one["id"] for one in outcome.failed} == {"a-mc", "b-mc", "c-mc"}
     assert all("out of memory" in one["reason"] and str(longest) in one["reason"] for one in outcome.failed)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from strive.stages.eval.answering.answers import Ask
 from strive.stages.eval.answering.shown import Place, Shown
-from strive.stages.vlm.clips import ShownClip, split_times
+from strive.stages.vlm.clips import ShownClip
 from strive.stages.vlm.interface import ViewInputs, VisionFeatures
 from strive.stages.vlm.policy import Policy
 
@@ -26,21 +26,21 @@ CACHE_BYTES = 1 << 30
 class Seen:
     """The frames at one place for one policy: everything about them but the question.
 
-    times: where they stand in the video, in the order shown. first: a prompt with pixels, until a frozen tower has seen
-    them. features: what it made of them, in main memory. prompts: by sample id, without pixels.
+    times: where they stand in the video, in the order shown. pixels: the tower's input, until a frozen tower has seen
+    it. features: what it made of them, in main memory. prompts: by sample id, without pixels.
     """
 
     place: Place
     video: str | None
     times: np.ndarray  # [T] float64, seconds
     layouts: list[ShownClip]
-    first: ViewInputs | None
+    pixels: Tensor | None
     features: VisionFeatures | None = None
     prompts: dict[str, ViewInputs] = field(default_factory=dict)
 
     def size_bytes(self) -> int:
         """Bytes of its tensors."""
-        kept = [self.first.pixel_values] if self.first is not None else []
+        kept = [self.pixels]
         kept += [self.features.tokens, *self.features.deepstack] if self.features is not None else []
         for view in self.prompts.values():
             kept += [view.input_ids, view.position_ids, view.mm_token_type_ids]
@@ -71,13 +71,16 @@ class Gallery:
             self._total = 0
         self._owner = owner
 
-    def see(self, policy: Policy, place: Place, ask: Ask, show: Callable[[], Shown]) -> tuple[Seen, ViewInputs]:
-        """The frames at a place and the prompt (without pixels) that asks about them; `show` decodes them."""
+    def holds(self, place: Place) -> bool:
+        """Whether nothing must be made to see what is shown there."""
+        return place in self._held
+
+    def see(self, policy: Policy, place: Place, ask: Ask, make: Callable[[], Seen]) -> tuple[Seen, ViewInputs]:
+        """The frames at a place, which `make` makes where they are not held, and the prompt (without pixels) that asks
+        about them."""
         seen, name = self._held.get(place), ask.sample.id
         if seen is None:
-            shown = show()
-            seen = hung(policy, place, shown, ask.text(shown.seconds))
-            self._held[place] = seen
+            seen = self._held[place] = make()
         self._held.move_to_end(place)
         if name not in seen.prompts:
             seen.prompts[name] = policy.adapter.encode_unseen(seen.layouts, ask.text(seen.times.tolist()))
@@ -93,11 +96,11 @@ class Gallery:
         return [made[id(one)] for one in seen]
 
     def _look(self, policy: Policy, seen: Seen) -> VisionFeatures | None:
-        assert seen.first is not None
-        found = policy.encode_vision([seen.first])[0]
+        prompt = next(iter(seen.prompts.values()))
+        found = policy.encode_vision([replace(prompt, pixel_values=seen.pixels)])[0]
         if found is not None and is_frozen(policy):
             seen.features = replace(found, tokens=found.tokens.cpu(), deepstack=tuple(x.cpu() for x in found.deepstack))
-            seen.first = None
+            seen.pixels = None
             if self._held.get(seen.place) is seen:
                 self._weigh(seen.place, seen)
         return found
@@ -111,12 +114,10 @@ class Gallery:
             self._total -= self._sizes.pop(gone)
 
 
-def hung(policy: Policy, place: Place, shown: Shown, text: str) -> Seen:
+def hung(policy: Policy, place: Place, shown: Shown) -> Seen:
     """Frames resized and cut into patches, with the layout from which any question's prompt is made."""
-    view = policy.encode_view(shown.clips, shown.times, text)
-    layouts = [policy.adapter.layout(clip.shape[1], clip.shape[2], own)
-               for clip, own in zip(shown.clips, split_times(shown.clips, shown.times), strict=True)]
-    return Seen(place, shown.video, np.asarray(shown.seconds), layouts, view)
+    layouts, pixels, _ = policy.adapter.encode_frames(shown.clips, shown.times)
+    return Seen(place, shown.video, np.asarray(shown.seconds), layouts, pixels)
 
 
 def is_frozen(policy: Policy) -> bool:
