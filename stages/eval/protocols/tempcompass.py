@@ -86,7 +86,9 @@ def with_letters(stem: str, options: list[str], gold: object) -> tuple[str, list
 def ask_video_r1(row: Published, subtitles: str | None) -> str:
     """Video-R1's text for the row as a choice; one that cannot be lettered is asked for as text, and has no score."""
     choice = as_choice(row)
-    return video_r1_prompt("multiple choice", *choice[:2]) if choice else video_r1_prompt("free-form", row.question, None)
+    if choice is None:
+        return video_r1_prompt("free-form", row.question, None)
+    return video_r1_prompt("multiple choice", choice[0], choice[1])
 
 
 def by_video_r1(row: Published, text: str) -> Verdict:
