@@ -4,7 +4,7 @@ import hashlib
 import os
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -29,8 +29,14 @@ class Member:
     crc: int
 
 
-def members(archives: list[Path], folder: str) -> dict[str, Member]:
-    """The files under `folder/` of all archives by their name without folder; hidden files and junk are skipped.
+def members(archives: Sequence[Path], folder: str) -> dict[str, Member]:
+    """The files under `folder/` of all archives by their name without folder; see `all_members`."""
+    found = all_members(archives)
+    return {path.name: one for name, one in found.items() if str((path := PurePosixPath(name)).parent) == folder}
+
+
+def all_members(archives: Sequence[Path]) -> dict[str, Member]:
+    """The files of all archives by their path there, the first of each; hidden files and junk are skipped.
 
     Raises `VerificationError` for a broken zip, too many members, or a name that leaves the archive.
     """
@@ -46,8 +52,7 @@ def members(archives: list[Path], folder: str) -> dict[str, Member]:
                     "plain relative names",
                     "Download the file again from its publisher.",
                 )
-            if path.parts[:-1] == (folder,):
-                found.setdefault(path.name, Member(archive, info.filename, info.file_size, info.CRC))
+            found.setdefault(str(path), Member(archive, info.filename, info.file_size, info.CRC))
     return found
 
 
