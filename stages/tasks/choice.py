@@ -10,15 +10,16 @@ from strive.stages.tasks.option_text import (
     occurring_options,
     options_are_numbers,
     sequence_options,
+    surest,
     yes_no_options,
 )
-from strive.stages.tasks.plain import asserted, normal, plain
+from strive.stages.tasks.plain import REFUSED, asserted, normal, plain
 from strive.stages.tasks.positions import by_label, by_position
 from strive.stages.tasks.prompt import letter_of
 from strive.stages.tasks.reading import UNPARSED, Reading, read
 
 LEAD = re.compile(
-    r"^[\s\"'(\[{<]*(?:(?:the\s+)?(?:answer|option|choice)\s*(?:is|:)?\s*)?[(\[]?([A-Z])[\"')\]}>]*\s*[.):\-,]\s*(\S.*)$",
+    r"^[\s\"'(\[{<]*(?:(?:the\s+)?(?:answer|option|choice)\s*(?:is|:)?\s*)?[(\[]?([A-Z])[\"')\]}>]*\s*[.):\-,(]\s*(\S.*)$",
     re.DOTALL | re.IGNORECASE,
 )
 SPACED = re.compile(r"^\s*([B-HJ-Z])\s+(\S.*)$", re.DOTALL)
@@ -58,7 +59,11 @@ def chosen_letters(
     bare = bare_letters(text, len(options))
     if bare is not None:
         return bare, "letter alone"
-    text = by_label(text, labels, options)
+    if labels:
+        text = by_label(text, labels, options)
+        bare = bare_letters(text, len(options))
+        if bare is not None:
+            return bare, "option named"
     conflict = lettered_conflict(text, options)
     if conflict:
         return conflict, "a letter with another option's text"
@@ -75,12 +80,12 @@ def chosen_letters(
 
 def by_content(text: str, options: Sequence[str], question: str) -> tuple[set[str], str]:
     """The letters of the options that a text without letters names by what they say."""
-    claims = asserted(text)
+    claims = text if any(REFUSED.search(option) for option in options) else asserted(text)
     valued = numeric_options(claims, options, question)
     numbers = options_are_numbers(options)
     if numbers and len(valued) < 2:
         return letters(valued), "value of an option"  # "2 + 2 = 4" mentions the option 2 and means 4
-    said = yes_no_options(text, options) | occurring_options(claims, options)
+    said = surest(text, yes_no_options(text, options) | occurring_options(claims, options), options)
     said = said & valued if numbers else said
     return (letters(said), "option text in a sentence") if said else (letters(valued), "value of an option")
 

@@ -3,16 +3,16 @@
 import re
 
 NOUN = (
-    r"(?:answer|option|choice|solution|response|selection|pick|letter|antwort|lösung|réponse|respuesta|risposta|"
-    r"resposta|antwoord|ответ|답|答え|正解|答案|选项|选择)"
+    r"(?:answer|ans\.?|option|choice|solution|response|selection|pick|letter|antwort|lösung|réponse|respuesta|risposta|"
+    r"resposta|antwoord|ответ|정답|답|答え|正解|答案|选项|选择)"
 )
 COPULA = (
     r"(?:is|was|are|'s|(?:would|will|should|must|has to|can only|could only|seems to|appears to|might|may|could) be|"
-    r"ist|lautet|est|es|は|是|为|应该是|应为|应是|:|=|->|=>|→|⇒|-)"
+    r"ist|lautet|est|es|é|は|은|는|是|为|应该是|应为|应是|:|=|->|=>|→|⇒|-)"
 )
 SOFT = (  # words that may stand between the cue and the letter
     r"(?:\s|:|,|\"|'|the|option|choice|letter|answer|number|indeed|clearly|most|likely|probably|definitely|simply|"
-    r"therefore|thus|then|only|actually|still|certainly|surely|just|be|really|again|my|best|correct|right|final|correcta|correcte|richtige|la|le|die|der|正确|的)*"
+    r"therefore|thus|then|only|actually|still|certainly|surely|just|be|really|again|my|best|correct|right|final|correcta|correta|correcte|richtige|la|le|die|der|正确|的)*"
 )
 ADJECTIVE = (
     r"(?:correct|right|best|true|final|proper|accurate|appropriate|suitable|plausible|likely|matching|"
@@ -22,19 +22,21 @@ VERB = (
     r"(?:choos(?:e|ing)|chose|select(?:ed|ing)?|pick(?:ed|ing)?|go(?:ing)? (?:with|for)|went with|opt(?:ed|ing)? for|"
     r"settl(?:e|ing) on|vote for|say|guess|think|believe|mean(?:t)?|lean(?:ing)?(?: towards?)?|"
     r"leads? (?:me |us )?to|points? to|"
-    r"left with|leav(?:es|ing)|corresponds? to|match(?:es)?|supports?|indicates?|answer with|wähle|elijo|choisis)"
+    r"left with|leav(?:es|ing)|corresponds? to|match(?:es)?|supports?|indicates?|suggests?|i got|answer with|"
+    r"wähle|elijo|choisis)"
 )
 PRONOUN = r"(?:it|that|this|which|one|and|only)"
 CONNECTOR = (
     r"(?:so|thus|hence|therefore|probably|likely|definitely|clearly|maybe|perhaps|surely|certainly|but|finally|correction|"
-    r"final|yes|ok|okay|actually|conclusion|verdict|correct|是|因此|所以|故|选|应选|答|而是|选择|no,|->|=>|→|⇒)"
+    r"by elimination|by process of elimination|more|rather|uh|um|er|100 ?%|final|yes|ok|okay|actually|"
+    r"conclusion|verdict|correct|是|因此|所以|故|选|应选|答|而是|选择|no,|->|=>|→|⇒|∴)"
 )
 
 AFFIRM_LEFT = re.compile(
     rf"(?:{NOUN}\)?(?:\s+(?:to|for) (?:the|this) \w+)?\s*(?:\([^()]*\)\s*)?(?:(?:{SOFT})\s*{COPULA})+"
     rf"|\b{ADJECTIVE}\s+(?:\w+\s+){{0,4}}?{COPULA}"
     rf"|\b{VERB}(?:\s+(?:that|it is|it's|it|is))*"
-    r"|\b(?:had|have) to (?:choose|pick|guess|answer|decide)[^.;\n]{0,20},"
+    r"|\b(?:had|have) to (?:choose|pick|guess|answer|decide)[^.;\n]{0,20}[,:]"
     rf"|\b{PRONOUN}\s*(?:is|was|'s|(?:must|has to|would|can only|could only|should|will|seems to) be)"
     rf"|(?:^|[^\w]|(?<=[一-鿿])){CONNECTOR}[,:]?"
     rf"){SOFT}$",
@@ -60,7 +62,8 @@ REJECT_LIST = re.compile(  # "none of the options A, B, C" up to the letter look
 )
 REJECT_CLAUSE = re.compile(
     r"(?:n't|\bnot)\s+(?:think|believe|say|choose|pick|select|agree|consider|sure (?:that|if|whether))"
-    r"|\bdoubt\b(?<!no doubt)|\bunlikely\b|\bno way\b|\bwhether\b|\bif\b(?!.*\bthen\b)",
+    r"|\bdoubt\b(?<!no doubt)|\bunlikely\b|\bno way\b|\bwhether\b|\bif\b(?! i ha(?:d|ve) to)(?!.*\bthen\b)"
+    r"|\b(?:tempting|hard|difficult|wrong|easy|a mistake) to (?:say|think|choose|pick|answer|select|go)\b",
     re.IGNORECASE,
 )
 
@@ -68,7 +71,8 @@ COPULA_RIGHT = (
     r"(?:is|was|are|were|seems?|looks?|sounds?|appears?|remains?|(?:would|can|could|must|should|may|might|will) be|=)"
 )
 SOFTER = (
-    r"(?:to be|also|both|all|clearly|simply|definitely|obviously|therefore|thus|just|the|most|more|likely|indeed|only|"
+    r"(?:to be|also|both|all|clearly|simply|definitely|obviously|therefore|thus|just|the|most|more|likely|"
+    r"indeed|only|accurately|correctly|perfectly|closely|exactly|"
     r"my|probably|a|an|very|better|certainly|actually|then|still|so|too|partly|best|correct|final)"
 )
 OPENING = r"^[\"')\]}]*\s*(?:\([^()]*\)\s*|\"[^\"]*\"\s*)?"
@@ -88,15 +92,23 @@ REJECT_RIGHT = re.compile(
 AFFIRM_RIGHT = re.compile(
     rf"{OPENING}(?:option\s+|choice\s+)?(?:{COPULA_RIGHT}\s+(?:{SOFTER}\s+)*{RIGHT}(?!\s*(?:that|which)\s+(?:is|was)\s+(?:not|wrong))"
     rf"|{COPULA_RIGHT}\s+(?:the\s+)?(?:more|most)\s+(?:likely|plausible|probable|accurate|appropriate|suitable|fitting)"
-    rf"|remains\b|(?:is|are) (?:left|the only)\b|(?:is|does)\s*(?=[.!]|$)"
-    rf"|(?:{SOFTER}\s+)*(?:fits|matches|describes|explains)\b|(?:选项)?(?:是)?(?:正确|对))",
+    rf"|remains\b|{COPULA_RIGHT}\s+(?:shown|depicted|supported|seen)\s*(?=[.!]|$)|it is\s*(?=[.!]|$)|(?:is|"
+    rf"are) (?:left|the only)\b|(?:is|does)\s*(?=[.!]|$)"
+    rf"|(?:{SOFTER}\s+)*(?:fits|matches|describes|explains|reflects|represents|captures|summari[sz]es)\b|(?:选项)?(?:是)?(?:正确|对))",
     re.IGNORECASE,
 )
 VERDICT_WRONG = re.compile(
-    rf"^[\"')\]}}.:,;\-=>\s(]*(?:{WRONG}|no\b|not (?:correct|right|true|shown|seen|in the)|✗|✘|❌|✖|×)", re.IGNORECASE
+    rf"^[\"')\]}}.:,;\-=>|\s(]*(?:{WRONG}|no\b|not (?:correct|right|true|shown|seen|in the)|✗|✘|❌|✖|×)", re.IGNORECASE
 )
 VERDICT_RIGHT = re.compile(
-    r"^[\"')\]}.:,;\-=>\s(]*(?:(?:this|it|that) is )?"
+    r"^[\"')\]}.:,;\-=>|\s(]*(?:(?:this|it|that) is )?"
     r"(?:(?:this|it|that) (?:matches|fits)|correct|right|true|yes|✓|✔|✅|☑|对|正确)(?![A-Za-z])",
     re.IGNORECASE,
 )
+ALL_BUT = re.compile(
+    r"\b(?:all|every|everything|everyone|any|each|anything)\b[^.;\n]{0,30}\b(?:except(?: for)?|but|other than|"
+    r"apart from)\s+"
+    r"(?:the\s+)?(?:option\s+|choice\s+)?\W*$",
+    re.IGNORECASE,
+)
+ANSWERED_YES = re.compile(r"^[\s\"')]*(?:yes|right|correct|indeed|是的?)\b", re.IGNORECASE)

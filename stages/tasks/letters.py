@@ -14,7 +14,7 @@ Strength = Literal["none", "mark", "lead", "verdict", "statement"]
 WORD = "A-Za-z0-9_À-ɏ"
 MENTION = re.compile(
     rf"(?<![{WORD}])[(\[{{<\"']\s*(?P<bracketed>[A-Za-z])\s*[.)]?[)\]}}>\"'](?![{WORD}])"
-    rf"|(?<![{WORD}'&/.\-])(?P<alone>[A-Za-z])(?![{WORD}'&]|-\w|\.[A-Za-z])"
+    rf"|(?<![{WORD}'&/.\-])(?P<alone>[A-Za-z])(?![{WORD}'&]|\+\+|#|-\w|\.[A-Za-z])"
 )
 AFTER_ARTICLE = re.compile(  # what may follow "A" or "I" for it to be a letter, not an article or a pronoun
     r"^\s*(?:$|[^\w\s]|\n|(?:because|since|as|and|or|but|is|was|are|isn't|would|seems|looks|which|where|if|then|also|"
@@ -102,7 +102,11 @@ def judge(text: str, one: Mention, option: str) -> None:
     beyond = after_option(right, option)
     ending = SENTENCE.search(text, one.end)
     one.asked = ending is not None and ending.group() == "?"
-    if is_rejected(text, one, left, right, beyond):
+    if one.asked and ending and cues.ANSWERED_YES.match(text[ending.end() : ending.end() + 20]):
+        one.asked, one.strength = False, "verdict"
+    elif cues.ALL_BUT.search(left) and cues.REJECT_RIGHT.match(right):
+        one.strength = "verdict"  # "all but B are wrong"
+    elif is_rejected(text, one, left, right, beyond):
         one.rejected = True
     elif (said := cues.AFFIRM_LEFT.search(clause_before(text, one.start))) or is_last_sentence(text, one):
         one.strength = "mark" if said and cues.HEDGE.search(said.group()) else "statement"
@@ -124,7 +128,8 @@ def is_rejected(text: str, one: Mention, left: str, right: str, beyond: str) -> 
 
 def denies_other(right: str) -> bool:
     """ "B, not C" and "B not C" deny C, not B."""
-    return re.match(r"[\"')\].,;:\s]*\bnot\s+(?:\(|option\s+|choice\s+)?[A-Z]\b", right) is not None
+    other = r"[\"')\].,;:\s]*(?:\bnot\b|而?不是|而非|不选)\s*(?:\(|option\s+|choice\s+)?[A-Z]\b"
+    return re.match(other, right) is not None
 
 
 def after_option(right: str, option: str) -> str:
@@ -150,7 +155,8 @@ def is_marked(text: str, one: Mention) -> bool:
     if START.search(left):
         return (
             re.match(
-                r"\s*(?:$|[.):,;\-\n]|(?:because|since|as|is|rather than|instead of|over|due to)\b|[A-Z\"'(])", right
+                r"\s*(?:$|[.):,;\-\n]|(?:because|since|as|is|rather than|instead of|over|due to|by elimination|"
+                r"for sure|definitely|it is)\b|[A-Z\"'(])", right
             )
             is not None
         )
@@ -246,7 +252,7 @@ def bare_letters(text: str, count: int) -> set[str] | None:
     )
     body = body.strip(" \t\n\"'.:;,!?()[]{}<>-")
     parts = (
-        re.split(r"\s*(?:[,;/&+\s]|\band\b|\bor\b|和|或|、)\s*", body)
+        re.split(r"\s*(?:[,;/&\s]|\+(?=\s*\w)|\band\b|\bor\b|和|或|、)\s*", body)
         if not re.fullmatch(r"[A-Z]{2,}", body)
         else list(body)
     )

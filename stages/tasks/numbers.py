@@ -3,9 +3,10 @@
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from strive.stages.tasks.number_words import Number
-from strive.stages.tasks.plain import plain
+from strive.stages.tasks.plain import asserted, plain
 from strive.stages.tasks.reading import UNPARSED, Reading, read
 from strive.stages.tasks.units import Unit, unit_asked
 from strive.stages.tasks.values import find_numbers
@@ -20,7 +21,8 @@ STATED = re.compile(
 )
 TOTAL_AFTER = re.compile(r"\b(?:in total|altogether|all together|in all)\b(?=\s*(?:[:.,;(!]|$))", re.IGNORECASE)
 CONCLUDED = re.compile(
-    r"(?:(?:^|[\s,.;:(])(?:so|thus|hence|therefore|making|makes|giving|gives|i\.e\.)[,:]?"
+    r"(?:(?:^|[\s,.;:(])(?:so|thus|hence|therefore|making|makes|giving|gives|"
+    r"i\.e\.|no(?=,)|wait|actually|sorry|correction|i mean)[,:]?"
     r"|\b(?:plus|and) [\w\s.\-]{1,30}? (?:is|makes|gives|equals))"
     r"\s*(?:(?:it is|it's|there are|there is|that's|that is|a total of|about|around|roughly|"
     r"approximately|exactly)\s+)*$",
@@ -33,7 +35,8 @@ BREAKDOWN = re.compile(
 )
 LINE = re.compile(r"[^\n]+")
 COUNTED = re.compile(r"\bhow many (?:different |distinct |unique )?([a-z]{3,})", re.IGNORECASE)
-STOP = re.compile(r"[.!?](?=\s|$)|\n|[;,]\s|\b(?:because|since|as|where|which|with|in)\b")
+RANGE = re.compile(r"\s*(?:or|to|and|-|/|,)\s*(?:maybe |possibly |perhaps )?", re.IGNORECASE)
+STOP = re.compile(r"[.!?](?=\s|$)|\n|[;,]\s|\(|\b(?:because|since|as|where|which|with|in)\b")
 
 
 def read_number(answer: str, question: str = "") -> Reading:
@@ -49,7 +52,7 @@ def read_number(answer: str, question: str = "") -> Reading:
 
 def stated_numbers(answer: str, question: str = "") -> tuple[list[Number], str]:
     """The values that stand for the answer, several where they contradict each other, and how they were found."""
-    text = plain(answer)
+    text = asserted(plain(answer))
     numbers = in_unit(find_numbers(text), unit_asked(question))
     if len({(n.value, n.percent) for n in numbers}) < 2:
         return numbers, "only number"
@@ -137,7 +140,8 @@ def of_counted(text: str, numbers: Sequence[Number], question: str) -> list[Numb
         return []
     thing = re.compile(rf"\s+(?:[a-z\-]+\s+)?{re.escape(singular(counted[1]))}(?:s|es|\(s\))?\b", re.IGNORECASE)
     found = [n for n in numbers if thing.match(text, n.end)]
-    return found if len(found) == 1 else []
+    weighed = any(RANGE.fullmatch(text[a.end : b.start]) for a, b in pairwise(numbers))
+    return found if len(found) == 1 and not weighed else []
 
 
 def singular(noun: str) -> str:

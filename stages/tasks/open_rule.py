@@ -144,6 +144,7 @@ def same_letter(given: str, gold: str) -> bool:
     wanted = gold.strip().strip("().")
     if not re.fullmatch(r"[A-Z]", wanted):
         return False
+    given = TAIL.sub("", given)
     reading = read_letter(given, None, 26)
     if reading.status != "unparsed":
         return reading.value == wanted

@@ -24,8 +24,10 @@ SHORT = {"yes", "no", "true", "false"}
 SUBJECT = re.compile(r"^(?:he|she|it|they|we|i)\s+(?=\w+\s+\w)")
 DISCLAIMER = re.compile(r"(?:i )?(?:dont|do not|cant|cannot) (?:know|tell|say)|(?:im )?not sure|unsure|unknown|unclear")
 TURN = re.compile(r"\b(?:but|though|however|guess|maybe|probably|if i had to)\b")
-JOINT = re.compile(r"\b(?:and|then|next|finally|lastly|followed by|after that)\b|->|=>|→|>|(?<!\w)\d{1,2}[.)](?=\s)")
+JOINT = re.compile(r"\b(?:and|then|first|next|finally|lastly|followed by|after that)\b|\n|->|=>|→|>"
+                   r"|(?<!\w)\d{1,2}[.):](?=\s)")
 PARTS = re.compile(r"[,;]|->|→")
+SENTENCES = re.compile(r"[.!?;]+(?=\s|$)|\n+")
 VERDICT_NOUN = re.compile(r"\b(?:right|correct) (?=answer|option|choice)|\b(?:thats|that is|youre|you are) right\b")
 
 
@@ -67,16 +69,23 @@ def yes_no_options(text: str, options: Sequence[str]) -> set[int]:
 def occurring_options(text: str, options: Sequence[str]) -> set[int]:
     """Indices of the options whose full text occurs, un-denied; the reasons given after "because" count only alone.
 
-    A subject ("He washes …") need not be repeated, and "I don't know, but …" chooses what follows.
+    A subject ("He washes …") need not be repeated.
     """
-    body = VERDICT_NOUN.sub("", normal(text))
+    body = VERDICT_NOUN.sub("", " | ".join(normal(part) for part in SENTENCES.split(text)))
+    if any(SENTENCES.search(option.strip(" .")) for option in options):
+        body = body.replace(" | ", " ")
     wanted = [normal(option) for option in options]
     found = standing_in(body, wanted) or standing_in(body, [SUBJECT.sub("", option) for option in wanted])
     if len(found) > 1:
         claimed = standing_in(REASON.split(body)[0], wanted)
         found = claimed or found
-    sure = {i for i in found if not DISCLAIMER.fullmatch(wanted[i])}
-    return sure if sure and TURN.search(body) else found
+    return found
+
+
+def surest(text: str, found: set[int], options: Sequence[str]) -> set[int]:
+    """`found` without "I don't know" and its kin where the text goes on with "but" and another option."""
+    sure = {i for i in found if not DISCLAIMER.fullmatch(normal(options[i]))}
+    return sure if sure and TURN.search(normal(text)) else found
 
 
 def standing_in(body: str, wanted: Sequence[str]) -> set[int]:

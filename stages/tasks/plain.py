@@ -13,7 +13,7 @@ WRAPPED = re.compile(r"\\(?:boxed|fbox|text|textbf|textit|mathrm|mathbf|mathit|o
 FRACTION = re.compile(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
 MATH = re.compile(r"\\[()\[\]]|\$+")
 LATEX_SPACE = re.compile(r"\\[,;:!\s]|~(?=\\|\{)|\\(?:quad|qquad|left|right|displaystyle)\b")
-MARKDOWN = re.compile(r"\*+|(?<!\w)_{1,2}(?=\w)|(?<=\w)_{1,2}(?!\w)|`+|^#+\s*", re.MULTILINE)
+MARKDOWN = re.compile(r"\*+|(?<![^\W_])_{1,4}(?=\w)|(?<=[^\W_])_{1,4}(?!\w)|`+|^#+\s*", re.MULTILINE)
 HTML = re.compile(r"</?(?:b|i|em|strong|u|br|p|span|code|sup|sub)\s*/?>")
 ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 PUNCTUATION = re.compile(r"[^\w\s%.+\-/]|(?<!\d)[.\-/+]|[.\-/+](?!\d)")
@@ -26,7 +26,7 @@ def plain(text: str) -> str:
         text = unicodedata.normalize("NFKC", text).translate(DASHES)
     text = MATH.sub(" ", HTML.sub(" ", text))
     text = text.replace("{,}", ",").replace("\\%", "%").replace("\\times", "x").replace("×", "x").replace("\\cdot", "x")
-    text = LATEX_SPACE.sub(" ", text)
+    text = re.sub(r"\^\{(-?\w+)\}", r"^\1", LATEX_SPACE.sub(" ", text))
     text = re.sub(r"\\n(?![a-z])", "\n", text)  # a newline that was escaped once too often
     for _ in range(4):  # nested wrappers such as \boxed{\text{B}}
         text, changed = WRAPPED.subn(r"\1", FRACTION.sub(r"\1/\2", text))
@@ -48,10 +48,16 @@ REFUSED = re.compile(  # "I cannot tell whether it moves": what follows is no cl
     r"\b(?:cannot|can't|can not|could not|couldn't|unable to|impossible to|hard to|difficult to|"
     r"not (?:able|possible) to|"
     r"not (?:clear|sure|certain)|unclear|don't know|do not know)\b[^.!?;\n]{0,40}?"
-    r"\b(?:whether|if|which|what|where|how|who|when|between)\b(?:(?!\b(?:but|however|though)\b)[^.!?;\n])*",
+    r"\b(?:whether|if|which|what|where|how|who|when|between|determined?|measured?|estimated?|answer(?:ed)?)\b"
+    r"(?:(?!\b(?:but|however|though)\b)[^.!?;\n])*",
     re.IGNORECASE,
 )
 CONDITION = re.compile(r"\bif\b[^,.;\n]*,", re.IGNORECASE)
+CONCEDED = re.compile(  # "at first it looks like 3, but …"
+    r"\b(?:could|might|may|initially|at first|first|tempting|seems?|looks?|similar)\b[^.;\n]*?\bbut\b"
+    r"(?!\s+(?:not|also|could|might|may|maybe|possibly|perhaps)\b)",
+    re.IGNORECASE,
+)
 ASKED = re.compile(r"[^.!?\n]*\?(?=\s|$)")
 
 
@@ -59,7 +65,9 @@ def asserted(text: str) -> str:
     """Plain `text` without questions, conditions and what it says that it cannot tell; all of it if nothing is left."""
     if "?" in text:
         text = said(ASKED, text) or text
-    return said(CONDITION, said(REFUSED, text)) if REFUSED.search(text) or CONDITION.search(text) else text
+    for pattern in (REFUSED, CONDITION, CONCEDED):
+        text = said(pattern, text)
+    return text
 
 
 def said(pattern: re.Pattern[str], text: str) -> str:

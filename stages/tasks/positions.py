@@ -21,10 +21,11 @@ CARDINAL = re.compile(
 )
 LABEL_NOUN = r"(?:options?|sentences?|captions?|descriptions?|statements?|choices?|选项|句子|描述)"
 LABEL = re.compile(
-    rf"(?<![A-Za-z]){LABEL_NOUN}\s*(?:number\s*|no\.?\s*|#\s*)?[(\[]?(one|two|three|four|\d|[A-Z](?![\w']))[)\]]?(?!\w)",
+    rf"(?<![A-Za-z]){LABEL_NOUN}\s*(?:number\s*|no\.?\s*|#\s*)?[(\[]?(one|two|three|four|\d|[A-Z](?![\w']))[)\]]?(?![A-Za-z0-9])",
     re.IGNORECASE,
 )
 LABEL_ORDINAL = re.compile(rf"\b(?:the\s+)?{ORDINAL_WORD}\s+(?:{LABEL_NOUN}|one)\b", re.IGNORECASE)
+CHINESE = re.compile(r"第([一二三四五六七八])(?:个选项|个|项)")
 DIGIT = re.compile(r"(?<![\w.])(\d)(?![\w]|\.\d)")
 
 
@@ -41,10 +42,16 @@ def by_position(text: str, options: Sequence[str]) -> str:
         index = CARDINALS[match[2].lower()]
         return f"option {letter_of(index)}" if index < len(options) else match[0]
 
+    text = CHINESE.sub(lambda m: ordinal_option("一二三四五六七八".index(m[1]), len(options)) or m[0], text)
     alone = ORDINAL_ALONE.fullmatch(text)
-    if alone and not any(re.search(rf"\b{alone[1]}\b", option, re.IGNORECASE) for option in options):
+    if alone and not any(re.search(rf"\d|\b{alone[1]}\b", option, re.IGNORECASE) for option in options):
         return ordinal(alone)
     return CARDINAL.sub(cardinal, ORDINAL.sub(ordinal, text))
+
+
+def ordinal_option(index: int, count: int) -> str:
+    """The option at that place, "" if there are fewer."""
+    return f"option {letter_of(index)}" if index < count else ""
 
 
 def index_of(word: str, count: int) -> int:
@@ -66,6 +73,8 @@ def by_label(text: str, labels: Sequence[str], options: Sequence[str]) -> str:
         index = index_of(match[1], len(options))
         return f"option {letter_of(index)}" if index < len(options) else match[0]
 
+    if text.strip(" .!").lower() in CARDINALS:
+        text = f"option {text}"
     text = LABEL_ORDINAL.sub(placed, LABEL.sub(named, text))
     if any(DIGIT.search(option) for option in options):
         return text

@@ -31,6 +31,7 @@ LABELLED = re.compile(  # "frame 12" is a name, and the 0.2 of "1.5 ± 0.2" no s
     r"|±|\+/-|\+-|\bplus or minus)\s*$",
     re.IGNORECASE,
 )
+ORDINAL = re.compile(r"(?:st|nd|rd|th)\b", re.IGNORECASE)
 HALF = re.compile(r"\s+and\s+a\s+half\b", re.IGNORECASE)
 POINT = re.compile(rf"\s+point((?:\s+(?:{'|'.join(list(UNITS)[:10])}))+)\b", re.IGNORECASE)
 
@@ -42,14 +43,14 @@ def find_numbers(text: str) -> list[Number]:
     found = [n for n in digits if n is not None and math.isfinite(n.value)]
     taken = {place for n in found for place in range(n.start, n.end)}
     found += [n for n in in_words(text) if n.start not in taken and n.end - 1 not in taken]
-    stated = [n for n in found if is_value(text[max(0, n.start - 40) : n.start])]
+    stated = [n for n in found if is_value(text[max(0, n.start - 40) : n.start], text[n.end : n.end + 4])]
     whole = sorted((completed(text, n) for n in stated), key=lambda n: n.start)
     return [n for before, n in zip([None, *whole], whole, strict=False) if before is None or n.start >= before.end]
 
 
-def is_value(left: str) -> bool:
-    """False when the words before the number deny it, make a bound of it, or make it a name."""
-    return NEGATED.search(left) is None and LABELLED.search(left) is None
+def is_value(left: str, right: str) -> bool:
+    """False when the words around the number deny it, make a bound of it, or make it a name or a place."""
+    return NEGATED.search(left) is None and LABELLED.search(left) is None and ORDINAL.match(right) is None
 
 
 def completed(text: str, number: Number) -> Number:

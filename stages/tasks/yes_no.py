@@ -27,11 +27,13 @@ LEADING = re.compile(
 )
 TOKEN = re.compile(r"\b(yes|yeah|yep|nope|no)\b(?=\s*[.,!;:\"')\]]|\s*$)", re.IGNORECASE)
 BOTH = re.compile(
-    r"\byes\b[\s,\"']*(?:and|or|/|maybe|perhaps)[\s,\"']*no\b|\bno\b[\s,\"']*(?:and|or|/|maybe|perhaps)[\s,\"']*yes\b",
+    r"\byes\b[\s,\"']*(?:and|or|/|maybe|perhaps)[\s,\"']*no\b|\bno\b[\s,\"']*(?:and|or|/|maybe|perhaps)[\s,\"']*yes\b"
+    r"|^\W*(?:yes\W+no|no\W+yes)\W*$",
     re.IGNORECASE,
 )
 DENIED = re.compile(  # "the answer is not yes", "I cannot say yes", "instead of yes"
-    r"(?:\bnot|n't|\bnever|\bcannot|rather than|instead of)\s+(?:necessarily\s+|simply\s+|really\s+)?"
+    r"(?:\bnot|n't|\bnever|\b(?:wrong|hard|difficult|a mistake) to|\bcannot|rather than|"
+    r"instead of)\s+(?:necessarily\s+|simply\s+|really\s+)?"
     r"(?:say\s+|answer\s+|be\s+|a\s+(?:clear\s+)?|an?\s+)?[\"']?(?:yes|no)\b",
     re.IGNORECASE,
 )
@@ -53,7 +55,7 @@ def read_yes_no(answer: str) -> Reading:
     stated = [m[1] or m[2] or m[3] for m in STATED.finditer(text)]
     if stated:
         return read(WORDS[stated[-1].lower()], "last statement")
-    chinese = re.match(r"(不是|不对|没有|否|是的|是|对|有)(?=[\s,.，。]|$)", text)
+    chinese = re.match(r"(不是|不对|没有|否|不|是的|是|对|有)(?=[\s,.，。]|$)", text)
     if chinese:
         return read(WORDS[chinese[1]], "first word")
     leading = LEADING.match(text)
