@@ -6,6 +6,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +16,13 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome", "headless_sh
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
          "--disable-background-networking", "--remote-debugging-pipe")
 LIMIT_S = 30.0
+LAUNCH = """
+import fcntl, os, sys
+reads, writes = (fcntl.fcntl(int(fd), fcntl.F_DUPFD, 10) for fd in sys.argv[1:3])
+os.dup2(reads, 3)  # Chromium reads from descriptor 3 and writes to 4
+os.dup2(writes, 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
 
 def find_chromium() -> str | None:
@@ -28,10 +36,7 @@ class Browser:
     def __init__(self, program: str, profile: Path, width: int = 1280, height: int = 1000) -> None:
         reads, child_writes = os.pipe()
         child_reads, writes = os.pipe()
-        for fd in (child_reads, child_writes):
-            os.set_inheritable(fd, True)
-        # Chromium reads from descriptor 3 and writes to 4.
-        command = ["sh", "-c", f'exec "$@" 3<&{child_reads} 4>&{child_writes}', "sh", program, *FLAGS,
+        command = [sys.executable, "-c", LAUNCH, str(child_reads), str(child_writes), program, *FLAGS,
                    f"--user-data-dir={profile}", f"--window-size={width},{height}", "about:blank"]
         self.process = subprocess.Popen(command, pass_fds=(child_reads, child_writes), stderr=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL)

@@ -17,7 +17,8 @@ def prediction(number: int, score: float | None = 1.0, **more: Any) -> dict[str,
     """One line of predictions.jsonl: question `number` about video number // 2; the gold answer is B."""
     right = score == 1.0
     return {
-        "id": f"q{number}", "bench": "demo", "question_type": "multiple_choice", "question": f"What is number {number}?",
+        "id": f"q{number}", "bench": "demo", "question_type": "multiple_choice",
+        "question": f"What is number {number}?",
         "options": ["a cup", "a lamp", "a dog"], "answer": "B",
         "meta": {"family": "count" if number % 2 else "place"}, "video": f"v{number // 2}.mp4",
         "prediction": f"<think>hm {number}</think><answer>{'B' if right else 'C'}</answer>",

@@ -52,8 +52,9 @@ def test_runs_that_were_asked_or_read_differently_are_refused_by_key(tmp_path: P
 
 @pytest.mark.parametrize("change", [
     {"model": "sha256:" + "b2" * 32}, {"eval__control": "blank"}, {"eval__frames": 16}, {"eval__sampler": "topk"},
-    {"chosen__sampler": "topk"}, {"eval__shuffle_frames": True}, {"eval__options_shuffled": True}, {"dtype": "bfloat16"},
-    {"libraries": {"torch": "2.10"}}, {"extract__fps": 2.0}, {"eval__max_pixels": 784}, {"eval__seed": 1},
+    {"chosen__sampler": "topk"}, {"eval__shuffle_frames": True}, {"eval__options_shuffled": True},
+    {"dtype": "bfloat16"}, {"libraries": {"torch": "2.10"}}, {"extract__fps": 2.0}, {"eval__max_pixels": 784},
+    {"eval__seed": 1},
 ])
 def test_what_a_comparison_is_about_may_differ_and_is_named(tmp_path: Path, change: dict[str, Any]) -> None:
     a, b = write_eval(tmp_path / "a", [prediction(1)]), write_eval(tmp_path / "b", [prediction(1)], **change)
