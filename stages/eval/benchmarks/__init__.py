@@ -9,6 +9,7 @@ from typing import cast
 from strive.configs.errors import UsageError
 from strive.configs.load import nearest
 from strive.stages.eval.benchmarks.data import BenchData, Rows
+from strive.stages.eval.published import Published
 
 Read = Callable[[Path, Path], BenchData]
 ROOT = "strive.stages.eval.benchmarks."
@@ -52,7 +53,7 @@ BENCHMARKS = {
 ROWS = ("videomme", "tempcompass", "videommmu", "mmvu", "vsibench", "perceptiontest", "mvbench", "demo")
 ABOUT = {name: one.about for name, one in BENCHMARKS.items()}
 
-__all__ = ["ABOUT", "BENCHMARKS", "ROWS", "BenchData", "Benchmark", "Rows", "benchmark", "rows_of"]
+__all__ = ["ABOUT", "BENCHMARKS", "ROWS", "BenchData", "Benchmark", "Rows", "benchmark", "is_aside", "rows_of"]
 
 
 def benchmark(name: str) -> Read:
@@ -61,6 +62,12 @@ def benchmark(name: str) -> Read:
         raise UsageError(f"unknown benchmark {name!r}", f"one of {', '.join(BENCHMARKS)}", nearest(name, BENCHMARKS))
     module, _, function = BENCHMARKS[name].reader.partition(":")
     return cast(Read, getattr(import_module(ROOT + module), function))
+
+
+def is_aside(row: Published) -> bool:
+    """Whether a row is asked for comparison only and stays out of the benchmark's accuracy."""
+    aside = getattr(rows_of(row.bench), "aside", None)
+    return bool(aside and aside(row))
 
 
 def rows_of(bench: str) -> Rows:

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from strive.configs.errors import MissingError, UsageError
-from strive.stages.eval.benchmarks.assemble import Row, assemble
+from strive.stages.eval.benchmarks.assemble import Row, assemble, text_column
 from strive.stages.eval.benchmarks.data import BenchData, need_folder
 from strive.stages.eval.benchmarks.json_tables import read_json, with_columns
 from strive.stages.eval.benchmarks.mmvu_disciplines import DISCIPLINES
@@ -39,10 +39,15 @@ def read(data: Path, work: Path) -> BenchData:
         raise MissingError(f"{data}: no validation.json and no validation-*.parquet", LAYOUT,
                            "Download the questions into the folder.")
     rows = json_rows(whole) if whole.is_file() else parquet_rows(tables[0])
-    subjects = sorted(f"videos/{one.name}" for one in (data / "videos").glob("*") if one.is_dir())
-    archives = sorted(data.glob("videos*.zip"))
-    find = video_finder(data, work, archives, subjects or ["videos"], LAYOUT)
+    root = next((one for one in (data, data.parent) if (one / "videos").is_dir() or list(one.glob("videos*.zip"))), data)
+    subjects = sorted(f"videos/{one.name}" for one in (root / "videos").glob("*") if one.is_dir())
+    find = video_finder(root, work, sorted(root.glob("videos*.zip")), subjects or known_folders(), LAYOUT)
     return assemble(rows, sample, find, "mmvu", ("question_type", "discipline", "subject"))
+
+
+def known_folders() -> list[str]:
+    """The folders of all subjects, as they lie in a zip."""
+    return [f"videos/{subject.replace(' ', '_')}" for subject in DISCIPLINES]
 
 
 def json_rows(path: Path) -> Iterator[Row]:
@@ -63,22 +68,26 @@ def parquet_rows(table: Path) -> Iterator[Row]:
 
 def published(columns: Mapping[str, Any]) -> Published:
     """A row as it is published. Raises `RowError` for a video that lies elsewhere than in videos/<Subject>/."""
-    told = columns.get("metadata") or {}
+    told = columns.get("metadata")
+    told = told if isinstance(told, dict) else {}
     path = PurePosixPath(str(columns.get("video_path") or columns["video"]))
     subject, name = (plain_name(part, "video") for part in path.parts[-2:]) if len(path.parts) > 1 else ("", "")
     if not name.endswith(SUFFIXES):
         raise RowError(f"video {columns['video']!r}"[:200], "an address that ends in videos/<Subject>/<n>.mp4")
     meta = {"video": f"videos/{subject}/{name}", "subject": told.get("subject") or subject.replace("_", " ")}
     meta |= {key: told[key] for key in ("textbook", "rationale", "knowledge") if told.get(key) is not None}
-    return Published(str(columns["id"]), "mmvu", str(columns["question_type"]), str(columns["question"]),
-                     dict(columns["choices"] or {}), columns["answer"], meta)
+    choices = columns["choices"] or {}
+    if not isinstance(choices, dict):
+        raise RowError(f"choices is {choices!r}"[:200], '{"A": …, "E": …}')
+    return Published(text_column(columns, "id"), "mmvu", text_column(columns, "question_type"),
+                     text_column(columns, "question"), dict(choices), text_column(columns, "answer"), meta)
 
 
 def sample(row: Published) -> Sample:
     """Multiple choice with its five options, or an open answer read without a judge. Raises `RowError`."""
     options = options_of(row.options)
     is_open = row.question_type == OPEN or not options
-    meta = {**row.meta, **({"metric": "exact"} if is_open else {})}
+    meta = {**row.meta, **({"metric": "open_rule"} if is_open else {})}
     return sample_of({"id": row.id, "video": video(row), "question": row.question, "answer": row.answer,
                       "options": None if is_open else options,
                       "question_type": "open" if is_open else "multiple_choice", "meta": meta})

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from strive.configs.errors import ItemError, MissingError, UsageError
-from strive.stages.eval.benchmarks.assemble import Row, assemble
+from strive.stages.eval.benchmarks.assemble import Row, assemble, list_column, text_column
 from strive.stages.eval.benchmarks.data import BenchData, need_folder
 from strive.stages.eval.benchmarks.json_tables import read_json, with_columns
 from strive.stages.eval.benchmarks.zips import Member, all_members, unpack
@@ -81,8 +81,12 @@ def published(columns: Mapping[str, Any]) -> Published:
     task = str(columns.get("task") or "")
     meta = {"task": task, "video": str(name)}
     meta |= {key: columns[key] for key in ("start", "end") if columns.get(key) is not None}
-    return Published(f"{task}/{columns.get('number', columns.get('index'))}", "mvbench", task, str(columns["question"]),
-                     list(columns["candidates"] or []), columns["answer"], meta)
+    for key in ("start", "end"):
+        if key in meta and (isinstance(meta[key], bool) or not isinstance(meta[key], int | float)):
+            raise RowError(f"{key} is {meta[key]!r}"[:200], "seconds")
+    return Published(f"{task}/{columns.get('number', columns.get('index'))}", "mvbench", task,
+                     text_column(columns, "question"), list_column(columns, "candidates"),
+                     text_column(columns, "answer"), meta)
 
 
 def placed(videos: "VideoFiles", row: Published) -> Sample:

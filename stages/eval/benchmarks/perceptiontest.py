@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from strive.configs.errors import MissingError, UsageError
-from strive.stages.eval.benchmarks.assemble import Row, assemble
+from strive.stages.eval.benchmarks.assemble import Row, assemble, list_column, text_column
 from strive.stages.eval.benchmarks.data import BenchData, need_folder
 from strive.stages.eval.benchmarks.json_tables import read_json, with_columns
 from strive.stages.eval.benchmarks.perception_areas import areas_of
@@ -73,12 +73,12 @@ def finder(data: Path, root: Path, work: Path) -> Any:
 
 def cuts_in(data: Path) -> dict[str, int]:
     """Video → source frame number to cut at, {} where no mapping lies in the folder or one below it."""
-    found = [data / CUTS, *sorted(data.glob(f"*/{CUTS}"))]
+    found = [data / CUTS, *sorted(data.glob(f"*/{CUTS}")), data.parent / "deepmind" / CUTS]
     path = next((one for one in found if one.is_file()), None)
     if path is None:
         return {}
     value = read_json(path)
-    if not isinstance(value, dict) or not all(isinstance(frame, int) and frame > 0 for frame in value.values()):
+    if not isinstance(value, dict) or not all(type(frame) is int and frame > 0 for frame in value.values()):
         raise UsageError(f"{path}: not a table of frame numbers", "{video: frame}", "Download it again.")
     return value
 
@@ -92,8 +92,13 @@ def parquet_rows(tables: Iterable[Path], columns: tuple[str, ...], cuts: Mapping
 
 def deepmind_rows(path: Path, cuts: Mapping[str, int]) -> Iterator[Row]:
     """The questions of DeepMind's file, video by video."""
-    for name, one in dict(read_json(path)).items():
-        for number, found in enumerate(one.get("mc_question") or [], 1):
+    value = read_json(path)
+    for name, one in value.items() if isinstance(value, dict) else [("", None)]:
+        listed = one.get("mc_question") if isinstance(one, dict) else None
+        if not isinstance(listed, list):
+            raise UsageError(f"{path}: no list of questions {name}", '{video: {"mc_question": [...]}}',
+                             "Download it again.")
+        for number, found in enumerate(listed, 1):
             place = f"{path}, {name}, question {number}"
             row = with_columns(found, ("id", "question", "options", "answer_id"), place)
             yield place, partial(published, {**row, "video_name": name, "question_id": str(row["id"])}, cuts)
@@ -109,8 +114,9 @@ def published(columns: Mapping[str, Any], cuts: Mapping[str, int] = {}) -> Publi
     if name in cuts:
         meta["cut_frame"] = cuts[name]
     answer = columns.get("answer_id")
-    return Published(f"{name}/{columns['question_id']}", "perceptiontest", "multiple_choice", str(columns["question"]),
-                     list(columns["options"] or []), None if answer is None else str(answer), meta)
+    return Published(f"{name}/{columns['question_id']}", "perceptiontest", "multiple_choice",
+                     text_column(columns, "question"), list_column(columns, "options"),
+                     None if answer is None else str(answer), meta)
 
 
 def sample(row: Published) -> Sample:
@@ -161,7 +167,14 @@ def submission(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[dict[str, An
     for row in rows:
         if not row.get("parsed"):
             continue
-        place = ord(str(row["parsed"])) - ord("A")
+        place = "ABC".find(str(row["parsed"]))
+        if not 0 <= place < len(row["options"]):
+            continue
         found.setdefault(str(row["meta"]["video_name"]), []).append(
-            {"id": int(row["meta"]["question_id"]), "answer_id": place, "answer": str(row["options"][place])})
+            {"id": number(row["meta"]["question_id"]), "answer_id": place, "answer": str(row["options"][place])})
     return found
+
+
+def number(name: str) -> int | str:
+    """A question's id as the submission writes it: a whole number, where it is one."""
+    return int(name) if name.isdecimal() else name

@@ -31,5 +31,18 @@ def read_parquet(path: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]
             )
         if file.metadata.num_rows > MAX_ROWS:
             raise UsageError(f"{path}: {file.metadata.num_rows} rows", f"at most {MAX_ROWS}", "Check the file.")
-        for batch in file.iter_batches(1024):
-            yield from batch.to_pylist()
+        batches = file.iter_batches(1024)
+        while rows := next_rows(path, batches):
+            yield from rows
+
+
+def next_rows(path: Path, batches: Iterator[Any]) -> list[dict[str, Any]]:
+    """The rows of the next batch, [] after the last. `VerificationError` for a damaged one."""
+    import pyarrow
+
+    try:
+        batch = next(batches, None)
+        return [] if batch is None else list(batch.to_pylist())
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        what = f"{path}: damaged ({error})"[:300]
+        raise VerificationError(what, "the published table", "Download it again.") from error

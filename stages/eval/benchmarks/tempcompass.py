@@ -14,8 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from strive.configs.errors import MissingError
-from strive.stages.eval.benchmarks.assemble import Row, assemble
+from strive.configs.errors import MissingError, UsageError
+from strive.stages.eval.benchmarks.assemble import Row, assemble, text_column
 from strive.stages.eval.benchmarks.data import BenchData, need_folder
 from strive.stages.eval.benchmarks.json_tables import read_json, with_columns
 from strive.stages.eval.benchmarks.option_lines import labelled_lines, split_options
@@ -85,9 +85,13 @@ def rows_of(data: Path, task: str, aspects: Mapping[tuple[str, str], str]) -> It
 
 def github_rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any]]]:
     """The rows of the GitHub layout, video by video."""
-    own = tuple(name for name in columns if name not in ("video_id", "dim"))
-    for video_id, dims in dict(read_json(path)).items():
-        for dim, listed in dict(dims).items():
+    own = ("question", "answer")
+    value = read_json(path)
+    for video_id, dims in value.items() if isinstance(value, dict) else [("", None)]:
+        if not isinstance(dims, dict) or not all(isinstance(listed, list) for listed in dims.values()):
+            raise UsageError(f"{path}: no lists of questions {video_id}", "{video_id: {dim: [{question, answer}]}}",
+                             "Download it again.")
+        for dim, listed in dims.items():
             for number, found in enumerate(listed, 1):
                 place = f"{path}, {video_id}, {dim} {number}"
                 yield place, {**with_columns(found, own, place), "video_id": video_id, "dim": dim}
@@ -110,7 +114,7 @@ def published(columns: Mapping[str, Any]) -> Published:
     meta |= {key: columns[key] for key in ("aspect", "mc_question", "mc_answer", "judge_output")
              if columns.get(key) is not None}
     return Published(f"{task}/{video_id}/{dim}/{columns.get('number', 0)}", "tempcompass", task,
-                     str(columns["question"]), None, str(columns["answer"]), meta)
+                     text_column(columns, "question"), None, text_column(columns, "answer"), meta)
 
 
 def sample(row: Published) -> Sample:
@@ -124,8 +128,8 @@ def sample(row: Published) -> Sample:
                           "question_type": "yes_no"})
     is_caption = row.question_type == CAPTIONING
     text, gold = (row.meta.get("mc_question"), row.meta.get("mc_answer")) if is_caption else (row.question, row.answer)
-    if not isinstance(text, str) or not isinstance(gold, str):
-        raise RowError("no mc_question and mc_answer", "the columns of the captioning task")
+    if not isinstance(text, str) or not isinstance(gold, str):  # as on GitHub, where the judge's question is elsewhere
+        return sample_of({**base, "question": row.question, "answer": row.answer, "question_type": "open"})
     if row.question_type == MATCHING:
         return matching(base, text, gold)
     question, options = split_options(text)

@@ -152,6 +152,11 @@ def categories(row: Published) -> Mapping[str, str | tuple[str, ...]]:
     return {name: value for name, value in found.items() if value}
 
 
+def aside(row: Published) -> bool:
+    """True for a question asked on its own clip: it tells what the video adds, and is none of the 900."""
+    return track_of(row) == QUESTION_ONLY
+
+
 def headline(tally: Tally, protocol: str) -> dict[str, Any]:
     """Overall is over all rows but the question-only ones.
 

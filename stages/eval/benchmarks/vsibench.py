@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from strive.configs.errors import MissingError
-from strive.stages.eval.benchmarks.assemble import Row, assemble
+from strive.stages.eval.benchmarks.assemble import Row, assemble, list_column, text_column
 from strive.stages.eval.benchmarks.data import BenchData, need_folder
 from strive.stages.eval.benchmarks.json_tables import read_json_lines
 from strive.stages.eval.benchmarks.tables import read_parquet
@@ -74,9 +74,9 @@ def published(columns: Mapping[str, Any]) -> Published:
         raise RowError(f"dataset {columns['dataset']!r}"[:200], f"one of {', '.join(DATASETS)}")
     plain_name(columns["scene_name"], "scene_name")
     meta = {name: columns[name] for name in ("dataset", "scene_name", "pruned") if columns.get(name) is not None}
-    options = columns.get("options")
-    return Published(str(columns["id"]), "vsibench", str(columns["question_type"]), str(columns["question"]),
-                     list(options) if options is not None else None, columns["ground_truth"], meta)
+    options = list_column(columns, "options") if columns.get("options") is not None else None
+    return Published(text_column(columns, "id"), "vsibench", text_column(columns, "question_type"),
+                     text_column(columns, "question"), options, text_column(columns, "ground_truth"), meta)
 
 
 def sample(row: Published) -> Sample:

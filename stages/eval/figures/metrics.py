@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from strive.stages.eval.benchmarks import rows_of
+from strive.stages.eval.benchmarks import is_aside, rows_of
 from strive.stages.eval.benchmarks.data import BenchData
 from strive.stages.eval.figures.statistics import mean
 from strive.stages.eval.figures.tally import Tally
@@ -63,7 +63,8 @@ def tallied(data: BenchData, asked: Sequence[Sample], rows: Mapping[str, Mapping
         published = data.published.get(sample.id)
         places = kind.categories(published) if published else {name: str(field_of(sample, name)) for name in fields}
         verdict = Verdict(row["score"], row["status"], row["parsed"], counted=row.get("counted", True))
-        tally.add(verdict, places, sample.video, bool(row.get("well_formed")))
+        aside = published is not None and is_aside(published)
+        tally.add(verdict, places, sample.video, bool(row.get("well_formed")), aside)
     return tally
 
 

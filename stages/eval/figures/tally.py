@@ -73,10 +73,11 @@ class Tally:
         self.tables: dict[str, dict[str, Cell]] = {}
 
     def add(self, verdict: Verdict, categories: Mapping[str, str | tuple[str, ...]], video: str,
-            well_formed: bool = False) -> None:
+            well_formed: bool = False, aside: bool = False) -> None:
         """Count one answer under each of its categories, several values of one included; `video`: questions about one
-        video are not independent."""
-        self.whole.add(verdict, video, well_formed)
+        video are not independent. `aside`: it belongs to a table only, not to the whole."""
+        if not aside:
+            self.whole.add(verdict, video, well_formed)
         for name, values in categories.items():
             table = self.tables.setdefault(name, {})
             for value in (values,) if isinstance(values, str) else values:

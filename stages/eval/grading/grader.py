@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from strive.stages.eval.benchmarks import rows_of
+from strive.stages.eval.benchmarks import is_aside, rows_of
 from strive.stages.eval.figures.tally import Tally
 from strive.stages.eval.grading.rows import ToGrade
 from strive.stages.eval.protocols import judge
@@ -49,7 +49,7 @@ class Grader:
         self.n += 1
         self.note_again(one)
         tally = self.tallies.setdefault(one.row.bench, Tally())
-        tally.add(found, kind.categories(one.row), kind.video(one.row))
+        tally.add(found, kind.categories(one.row), kind.video(one.row), aside=is_aside(one.row))
         return found
 
     def note_again(self, one: ToGrade) -> None:
