@@ -10,7 +10,7 @@ from strive.stages.eval.answering.answers import Ask
 from strive.stages.eval.benchmarks.data import BenchData
 from strive.stages.eval.controls import ORDER
 from strive.stages.eval.protocols import judge, rule_of
-from strive.stages.eval.protocols.strict import marked
+from strive.stages.eval.protocols.strict import is_caption, marked, read_strictly
 from strive.stages.eval.protocols.verdict import Verdict
 from strive.stages.eval.published import Published, of_sample
 from strive.stages.tasks.grade import grade
@@ -50,6 +50,8 @@ class Inquiry:
         """The verdict on a reply; `finished`: it was not cut off."""
         if self.protocol != "strict":
             return Marked(judge(self.protocol, self.row(sample), text), None)
+        if is_caption(self.row(sample)):
+            return Marked(read_strictly(self.row(sample), text, cut=not finished), None)
         reply = self.format.parse(text, truncated=not finished)
         if sample.id in self.data.published and ORDER not in sample.meta:
             return Marked(marked(self.row(sample), reply), reply.well_formed)
@@ -60,5 +62,7 @@ class Inquiry:
         said = self.data.subtitles(sample, times) if self.data.subtitles else None
         if self.prompt:
             return self.prompt(self.row(sample), said)
+        if is_caption(self.row(sample)):
+            return self.row(sample).question
         text = self.format.render(sample.blind())
         return f"Subtitles of the shown frames:\n{said}\n\n{text}" if said else text

@@ -39,7 +39,8 @@ def read(data: Path, work: Path) -> BenchData:
         raise MissingError(f"{data}: no validation.json and no validation-*.parquet", LAYOUT,
                            "Download the questions into the folder.")
     rows = json_rows(whole) if whole.is_file() else parquet_rows(tables[0])
-    root = next((one for one in (data, data.parent) if (one / "videos").is_dir() or list(one.glob("videos*.zip"))), data)
+    near = (data, data.parent)
+    root = next((one for one in near if (one / "videos").is_dir() or list(one.glob("videos*.zip"))), data)
     subjects = sorted(f"videos/{one.name}" for one in (root / "videos").glob("*") if one.is_dir())
     find = video_finder(root, work, sorted(root.glob("videos*.zip")), subjects or known_folders(), LAYOUT)
     return assemble(rows, sample, find, "mmvu", ("question_type", "discipline", "subject"))

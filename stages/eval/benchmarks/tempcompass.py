@@ -118,7 +118,8 @@ def published(columns: Mapping[str, Any]) -> Published:
 
 
 def sample(row: Published) -> Sample:
-    """The question with its options taken out of the text; a caption's sample is the question a judge is asked.
+    """The question with its options taken out of the text. A caption's sample is the question that a judge is asked
+    about the caption: the model itself is asked what the row says.
 
     Raises `RowError`.
     """
@@ -133,10 +134,8 @@ def sample(row: Published) -> Sample:
     if row.question_type == MATCHING:
         return matching(base, text, gold)
     question, options = split_options(text)
-    made = sample_of({**base, "question": question, "options": options, "answer": gold,
+    return sample_of({**base, "question": question, "options": options, "answer": gold,
                       "question_type": "multiple_choice"})
-    # the model is asked for the caption; the options belong to the judge's question
-    return replace(made, meta={**made.meta, "caption_prompt": row.question}) if is_caption else made
 
 
 def matching(base: Mapping[str, Any], text: str, gold: str) -> Sample:

@@ -35,7 +35,8 @@ def marked(row: Published, reply: Reply) -> Verdict:
     """The verdict on a reply that a prompt format took apart; without a published answer it is read, not scored."""
     mark = grade(asked(row), reply)
     if row.answer is None:
-        return Verdict(None, "unscorable" if mark.status == "ok" else mark.status, mark.parsed, mark.rule, counted=False)
+        status = "unscorable" if mark.status == "ok" else mark.status
+        return Verdict(None, status, mark.parsed, mark.rule, counted=False)
     tagged = reply.answer is not None and (ANSWER.search(reply.raw) or OPEN_ANSWER.search(reply.raw))
     rule = ", ".join(part for part in ("<answer> tag" if tagged else "", mark.rule) if part)
     return Verdict(mark.score, mark.status, mark.parsed, rule)
