@@ -36,6 +36,11 @@ class RunFolder:
         """True for a folder that `strive eval` wrote."""
         return not self.metrics and bool(self.results or self.predictions)
 
+    @property
+    def bench(self) -> str:
+        """The benchmark of an evaluation, "" when it recorded none."""
+        return str(self.results.get("bench") or self.recipe.get("bench") or "")
+
 
 def read_run(path: Path) -> RunFolder:
     """The run at `path`. Raises `MissingError` when it is not there, `UsageError` when it is not a run folder,
@@ -44,7 +49,9 @@ def read_run(path: Path) -> RunFolder:
         raise MissingError(f"{path}: no such run folder", "a folder that strive train or eval wrote", "Check the path.")
     known = ("metrics.jsonl", "results.json", "predictions.jsonl")
     if not any((path / name).is_file() for name in known):
+        inside = any(path.glob(f"*/{name}") for name in known[1:])
         raise UsageError(f"{path}: not a run folder", f"one of {', '.join(known)} in it",
+                         f"Give the runs in it: strive report {path}/*" if inside else
                          "Give the folder that was --run (or --out) of the run.")
     config, sources = read_config(path / "config.yaml")
     rows = {name: tuple(optional_jsonl(path / f"{name}.jsonl")) for name in ("metrics", "rollouts", "predictions")}

@@ -15,7 +15,7 @@ from strive.stages.report.evaluation.shown_frames import FramesOf, Pictures
 from strive.stages.report.run_folder import RunFolder
 from strive.stages.report.values import number
 
-MOST_TEXT = 9_000_000
+MOST_TEXT = 8_000_000
 LONGEST_REPLY = 20_000
 Key = tuple[str, str]
 """A question: benchmark and id."""
@@ -101,7 +101,7 @@ def questions(runs: Sequence[RunFolder]) -> dict[Key, Asked]:
     found: dict[Key, dict[int, rows.Row]] = {}
     for place, run in enumerate(runs):
         for row in run.predictions:
-            key = (str(run.results.get("bench") or row.get("bench") or ""), str(row.get("id")))
+            key = (run.bench, str(row.get("id")))
             found.setdefault(key, {}).setdefault(place, row)
     return {key: Asked(key, own) for key, own in found.items()}
 
@@ -116,7 +116,7 @@ def entry(asked: Asked, runs: Sequence[RunFolder]) -> dict[str, Any]:
         own = rows.question(row) if place != first else common
         answers[str(place)] = {**({} if own == common else own), **answer(row, protocol_of(runs[place]))}
     found = {name: list(values) for name, values in rows.places(asked.rows[first], fields).items()}
-    bench = {"benchmark": [asked.key[0]]} if len({run.results.get("bench") for run in runs}) > 1 else {}
+    bench = {"benchmark": [asked.key[0]]} if len({run.bench for run in runs}) > 1 else {}
     return {"id": asked.key[1], "video": rows.video(asked.rows[first]), **common, "places": {**bench, **found},
             "answers": answers}
 

@@ -22,7 +22,7 @@ def refuse_mixed_protocols(runs: Sequence[RunFolder]) -> None:
     found: dict[str, dict[str, list[str]]] = {}
     for run in runs:
         if run.is_eval and (protocol := protocol_of(run)):
-            found.setdefault(str(run.results.get("bench") or ""), {}).setdefault(protocol, []).append(run.name)
+            found.setdefault(run.bench, {}).setdefault(protocol, []).append(run.name)
     for bench, protocols in found.items():
         if len(protocols) > 1:
             told = "; ".join(f"{name}: {', '.join(names)}" for name, names in protocols.items())

@@ -70,7 +70,7 @@ def benchmarks(runs: Sequence[RunFolder]) -> list[Benchmark]:
     found: dict[str, list[RunFolder]] = {}
     for run in runs:
         if run.is_eval:
-            found.setdefault(str(run.results.get("bench") or "benchmark not recorded"), []).append(run)
+            found.setdefault(run.bench or "benchmark not recorded", []).append(run)
     return [Benchmark(name, [eval_row(run) for run in own], published(own), notes(own), tables(own))
             for name, own in found.items()]
 
@@ -97,9 +97,10 @@ def counts(found: Mapping[str, Any]) -> dict[str, int]:
 
 
 def published(runs: Sequence[RunFolder]) -> dict[str, list[float | None]]:
-    """The benchmark's own metrics, those that some run has."""
+    """The benchmark's own metrics, None where a run can't have one."""
     rows = [mapping(run.results.get("headline")) for run in runs]
-    names = dict.fromkeys(name for row in rows for name, value in row.items() if number(value) is not None)
+    names = dict.fromkeys(name for row in rows for name, value in row.items()
+                          if value is None or number(value) is not None)
     return {str(name).replace("_", " "): [number(row.get(name)) for row in rows] for name in names}
 
 

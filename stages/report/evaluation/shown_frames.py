@@ -21,9 +21,10 @@ from strive.stages.report.values import mapping, number
 FramesOf = Callable[[Path, str], Artefact | None]
 """The frames of a video as the run in a folder read them; None when they are not at hand."""
 MOST_FRAMES = 16
-MOST_BYTES = 12_000_000
+MOST_BYTES = 11_000_000
 OPEN_VIDEOS = 4
 EXACT_S = 1e-6
+FULL = "frames not shown: the page has as many as it may hold"
 
 
 class RunFrames:
@@ -54,6 +55,7 @@ class Pictures:
     def __init__(self, frames_of: FramesOf | None, limit: int = MOST_BYTES) -> None:
         self.frames_of, self.limit, self.size = frames_of, limit, 0
         self.kept: list[str] = []
+        self._artefacts: dict[tuple[Path, str], Artefact | None] = {}
         self._places: dict[tuple[str, int], int] = {}
         self._times: dict[str, np.ndarray] = {}
         self._open: OrderedDict[str, FrameSet] = OrderedDict()
@@ -73,7 +75,11 @@ class Pictures:
             return {"why": f"frames not shown: {error.what}"}
 
     def _found(self, run: Path, video: str, seconds: Sequence[float]) -> dict[str, Any]:
-        artefact = self.frames_of(run, video) if self.frames_of else None
+        if (run, video) not in self._artefacts:
+            if self.size >= self.limit:
+                return {"why": FULL}  # before a further video is read
+            self._artefacts[run, video] = self.frames_of(run, video) if self.frames_of else None
+        artefact = self._artefacts[run, video]
         if artefact is None:
             return {"why": "frames not shown: they are no longer in this cache"}
         places = places_of(seconds, self._times_of(artefact))
@@ -82,7 +88,7 @@ class Pictures:
         chosen = np.unique(np.linspace(0, len(places) - 1, min(MOST_FRAMES, len(places))).round().astype(int)).tolist()
         kept = [self._keep(artefact, places[one]) for one in chosen]
         if any(one is None for one in kept):
-            return {"why": "frames not shown: the page has as many as it may hold"}
+            return {"why": FULL}
         digits = 2 if min(np.diff(np.unique(seconds)), default=1.0) < 0.15 else 1
         told = [clock(seconds[one], digits) for one in chosen]
         return {"frames": [list(pair) for pair in zip(kept, told, strict=True)], "shown": len(seconds)}
