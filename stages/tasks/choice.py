@@ -13,7 +13,7 @@ from strive.stages.tasks.option_text import (
     surest,
     yes_no_options,
 )
-from strive.stages.tasks.plain import REFUSED, asserted, normal, plain
+from strive.stages.tasks.plain import REFUSAL, REFUSED, asserted, normal, plain
 from strive.stages.tasks.positions import by_label, by_position
 from strive.stages.tasks.prompt import letter_of
 from strive.stages.tasks.reading import UNPARSED, Reading, read
@@ -22,6 +22,7 @@ LEAD = re.compile(
     r"^[\s\"'(\[{<]*(?:(?:the\s+)?(?:answer|option|choice)\s*(?:is|:)?\s*)?[(\[]?([A-Z])[\"')\]}>]*\s*[.):\-,(]\s*(\S.*)$",
     re.DOTALL | re.IGNORECASE,
 )
+TRAIL = re.compile(r"^([^\n]{1,200}?)\s*[(\[]\s*(?:option\s+|choice\s+)?([A-Z])\s*[)\]]?\W*$", re.IGNORECASE)
 SPACED = re.compile(r"^\s*([B-HJ-Z])\s+(\S.*)$", re.DOTALL)
 TEXT_FOLLOWS = re.compile(r"[\"')\]]*\s*[.:,(\-]")
 
@@ -73,7 +74,7 @@ def chosen_letters(
     text = by_position(text, options)
     found = mentions(text, options)
     named, rule = choose(found)
-    if named:
+    if named and not (rule in ("marked letter", "joined letters") and REFUSAL.search(text)):
         return named | contradicted(text, found, named, options), rule
     return by_content(text, options, question)
 
@@ -97,6 +98,10 @@ def letters(indices: set[int]) -> set[str]:
 
 def lettered_conflict(text: str, options: Sequence[str]) -> set[str]:
     """Both letters when an answer gives one letter with another option's text; else nothing."""
+    trail = TRAIL.match(text)
+    if trail and ord(trail[2].upper()) - ord("A") < len(options):
+        meant, _ = by_content(trail[1], options, "")
+        return meant | {trail[2].upper()} if meant and trail[2].upper() not in meant else set()
     lead = LEAD.match(text) or SPACED.match(text)
     if lead is None or ord(lead[1].upper()) - ord("A") >= len(options):
         return set()

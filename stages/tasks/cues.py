@@ -20,30 +20,34 @@ ADJECTIVE = (
 )
 VERB = (
     r"(?:choos(?:e|ing)|chose|select(?:ed|ing)?|pick(?:ed|ing)?|go(?:ing)? (?:with|for)|went with|opt(?:ed|ing)? for|"
-    r"settl(?:e|ing) on|vote for|say|guess|think|believe|mean(?:t)?|lean(?:ing)?(?: towards?)?|"
+    r"settl(?:e|ing) on|vote(?: for)?|prefer|(?:looks?|seems?|sounds?) like|say|"
+    r"guess|think|believe|mean(?:t)?|lean(?:ing)?(?: towards?)?|"
     r"leads? (?:me |us )?to|points? to|"
     r"left with|leav(?:es|ing)|corresponds? to|match(?:es)?|supports?|indicates?|suggests?|i got|answer with|"
     r"wähle|elijo|choisis)"
 )
-PRONOUN = r"(?:it|that|this|which|one|and|only)"
+PRONOUN = r"(?:it|es|das|that|this|which|one|and|only)"
 CONNECTOR = (
     r"(?:so|thus|hence|therefore|probably|likely|definitely|clearly|maybe|perhaps|surely|certainly|but|finally|correction|"
     r"by elimination|by process of elimination|more|rather|uh|um|er|100 ?%|final|yes|ok|okay|actually|"
-    r"conclusion|verdict|correct|是|因此|所以|故|选|应选|答|而是|选择|no,|->|=>|→|⇒|∴)"
+    r"conclusion|verdict|correct|是|因此|所以|故|选|应选|答|而是|选择|no[,:]|也许是?|可能是?|或许是?|->|=>|→|⇒|∴)"
 )
 
 AFFIRM_LEFT = re.compile(
     rf"(?:{NOUN}\)?(?:\s+(?:to|for) (?:the|this) \w+)?\s*(?:\([^()]*\)\s*)?(?:(?:{SOFT})\s*{COPULA})+"
-    rf"|\b{ADJECTIVE}\s+(?:\w+\s+){{0,4}}?{COPULA}"
+    rf"|\b{ADJECTIVE}(?:\s+\w+){{0,4}}?\s*{COPULA}"
     rf"|\b{VERB}(?:\s+(?:that|it is|it's|it|is))*"
     r"|\b(?:had|have) to (?:choose|pick|guess|answer|decide)[^.;\n]{0,20}[,:]"
-    rf"|\b{PRONOUN}\s*(?:is|was|'s|(?:must|has to|would|can only|could only|should|will|seems to) be)"
+    rf"|\b{PRONOUN}\s*(?:is|ist|was|'s|(?:must|has to|would|can only|could only|should|will|seems to) be)"
     rf"|(?:^|[^\w]|(?<=[一-鿿])){CONNECTOR}[,:]?"
     rf"){SOFT}$",
     re.IGNORECASE,
 )
-MARK_LEFT = re.compile(r"\b(?:option|choice|answer)\s*[:#]?\s*$|(?:选项|选)\s*$", re.IGNORECASE)
-HEDGE = re.compile(r"\b(?:could|might|may|maybe|perhaps|possibly|either)\b", re.IGNORECASE)
+MARK_LEFT = re.compile(
+    r"\b(?:option|choice|answer|réponse|respuesta|opción|opção|вариант|lựa chọn)\s*[:#]?\s*$|(?:选项|选)\s*$",
+    re.IGNORECASE,
+)
+HEDGE = re.compile(r"\b(?:could|might|may|maybe|perhaps|possibly|either)\b|也许|可能|或许", re.IGNORECASE)
 END_LEFT = re.compile(r"\b(?:is|are|be)\s*[:\"']*\s*$", re.IGNORECASE)
 
 REJECT_LEFT = re.compile(
@@ -51,7 +55,7 @@ REJECT_LEFT = re.compile(
     r"(?:anything|everything|all|any of them) but|rather than|instead of|than|over|except(?: for)?|excluding|unlike|"
     r"other than|"
     r"without|eliminat\w*|rul(?:e|es|ed|ing) out|exclud\w*|discard\w*|reject\w*|dismiss\w*|nicht|kein\w*|ne|pas|"
-    r"no es)\b|n't\b|不是|不选|不可能是|排除)"
+    r"no es)\b|n't\b|不是|不选|不能选?|不应选?|并非|不可能是|排除)"
     rf"\s*(?:necessarily|just)?{SOFT}$"
     r"|\b(?:wrong|incorrect|false|bad|distractor|distractors|misleading)\b[^.;\n]{0,25}?(?:is|are|:|being)?\s*$",
     re.IGNORECASE,
@@ -62,7 +66,8 @@ REJECT_LIST = re.compile(  # "none of the options A, B, C" up to the letter look
 )
 REJECT_CLAUSE = re.compile(
     r"(?:n't|\bnot)\s+(?:think|believe|say|choose|pick|select|agree|consider|sure (?:that|if|whether))"
-    r"|\bdoubt\b(?<!no doubt)|\bunlikely\b|\bno way\b|\bwhether\b|\bif\b(?! i ha(?:d|ve) to)(?!.*\bthen\b)"
+    r"|\bdoubt\b(?<!no doubt)|\bunlikely\b|\bno way\b|\bwhether\b"
+    r"|\bif\b(?! (?:i ha(?:d|ve) to|i must|forced|pressed))(?!.*\bthen\b)"
     r"|\b(?:tempting|hard|difficult|wrong|easy|a mistake) to (?:say|think|choose|pick|answer|select|go)\b",
     re.IGNORECASE,
 )

@@ -136,6 +136,7 @@ def after_option(right: str, option: str) -> str:
     """`right` beyond the option's own text when that is repeated after the letter."""
     lead = re.match(r"[\"')\]}.:,;\-\s]*", right)
     begin = lead.end() if lead else 0
+    option = option.rstrip(".!?")
     if option and right[begin : begin + len(option)].lower() == option.lower():
         return right[begin + len(option) :]
     return right
@@ -155,7 +156,7 @@ def is_marked(text: str, one: Mention) -> bool:
     if START.search(left):
         return (
             re.match(
-                r"\s*(?:$|[.):,;\-\n]|(?:because|since|as|is|rather than|instead of|over|due to|by elimination|"
+                r"\s*(?:$|[.):,;\-\n]|(?:because|since|as|is(?! for)|rather than|instead of|over|due to|by elimination|"
                 r"for sure|definitely|it is)\b|[A-Z\"'(])", right
             )
             is not None

@@ -36,6 +36,7 @@ BREAKDOWN = re.compile(
 LINE = re.compile(r"[^\n]+")
 COUNTED = re.compile(r"\bhow many (?:different |distinct |unique )?([a-z]{3,})", re.IGNORECASE)
 RANGE = re.compile(r"\s*(?:or|to|and|-|/|,)\s*(?:maybe |possibly |perhaps )?", re.IGNORECASE)
+COUNTS = re.compile(r"\s+(?!(?:or|to|and|by|times|x)\b)[a-z]{3,}", re.IGNORECASE)
 STOP = re.compile(r"[.!?](?=\s|$)|\n|[;,]\s|\(|\b(?:because|since|as|where|which|with|in)\b")
 
 
@@ -53,7 +54,7 @@ def read_number(answer: str, question: str = "") -> Reading:
 def stated_numbers(answer: str, question: str = "") -> tuple[list[Number], str]:
     """The values that stand for the answer, several where they contradict each other, and how they were found."""
     text = asserted(plain(answer))
-    numbers = in_unit(find_numbers(text), unit_asked(question))
+    numbers = in_unit(text, find_numbers(text), unit_asked(question))
     if len({(n.value, n.percent) for n in numbers}) < 2:
         return numbers, "only number"
     places = (
@@ -68,11 +69,13 @@ def stated_numbers(answer: str, question: str = "") -> tuple[list[Number], str]:
     return next(((found, rule) for rule, found in places if found), (numbers, "several numbers"))
 
 
-def in_unit(numbers: list[Number], unit: Unit | None) -> list[Number]:
-    """The numbers in the unit asked for; those of another dimension are left aside if others remain."""
+def in_unit(text: str, numbers: list[Number], unit: Unit | None) -> list[Number]:
+    """The numbers in the unit asked for; those of another dimension, and counts beside them, are left aside."""
     if unit is None:
         return numbers
     fitting = [n for n in numbers if n.unit is None or n.unit.dimension == unit.dimension]
+    if any(n.unit for n in fitting):
+        fitting = [n for n in fitting if n.unit or not COUNTS.match(text, n.end)]
     converted = [replace(n, value=n.value * n.unit.factor / unit.factor) if n.unit else n for n in fitting]
     return converted or numbers
 

@@ -20,7 +20,8 @@ STATEMENT = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 COMPLEMENT = re.compile(
-    r".*\b(?:is|are|was|were|be)\s+(?:(?:called|known as|named|termed|referred to as|used|shown|seen|most likely|"
+    r".*(?:\b(?:is|are|was|were|be)|'s)\s+(?:(?:called|"
+    r"known as|named|termed|referred to as|used|shown|seen|most likely|"
     r"probably|likely|clearly|an? example of|a type of)\s+)*(?!not\b)"
     r"|.*\b(?:shows?|depicts?|demonstrates?|illustrates?|represents?|uses?)\s+", re.IGNORECASE | re.DOTALL,
 )
@@ -31,6 +32,9 @@ EITHER = re.compile(r"\b(?:or|either|and/or)\b", re.IGNORECASE)
 TAIL = re.compile(
     r"(?:,\s*not\s|\s+(?:because|since|as it|which|rather than|instead of|, not)\s).*$",
     re.IGNORECASE | re.DOTALL,
+)
+POINTED = re.compile(
+    r"^\W*(?:arrow|point|label(?:led)?|region|structure|bond|position|line|curve)\s+\(?([a-z])\)?\W*$", re.IGNORECASE
 )
 SIGNS = re.compile(r"[+<>]|(?<![A-Za-z\d])-(?=[\w(])|(?<=\d)-|(?<=[A-Za-z)])-(?![A-Za-z])")
 BRACKET = re.compile(r"(?:\s+|(?<=[a-z]{3}))\(([^()]+)\)\s*")
@@ -145,6 +149,9 @@ def same_letter(given: str, gold: str) -> bool:
     if not re.fullmatch(r"[A-Z]", wanted):
         return False
     given = TAIL.sub("", given)
+    pointed = POINTED.search(given)
+    if pointed:
+        return pointed[1].upper() == wanted
     reading = read_letter(given, None, 26)
     if reading.status != "unparsed":
         return reading.value == wanted

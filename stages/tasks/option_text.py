@@ -14,7 +14,7 @@ DENIED = re.compile(
     r"(?:\b(?:not|no|never|neither|nor|without|isnt|wasnt|arent|dont|doesnt|didnt|cannot|cant|rather than|instead of|"
     r"other than|unlike|except|ruled out|excluding|than|rule out|eliminate|exclude)\b)"
     r"(?:\s+(?:just|really|be|being|is|of|with|to|in|on|at|it|was|option|actually|under|by|for|from|near|behind|above|"
-    r"over|below|towards?|into|between|during|because|a))*\s*$"
+    r"over|below|towards?|into|between|during|because|about|a))*\s*$"
 )
 DENIED_AFTER = re.compile(
     r"^\s*(?:\w+\s+)?(?:is|are|was|were|does|do|did)\s*(?:not|incorrect|wrong|false|nt)\b|^\s*(?:isnt|arent|wasnt|doesnt|didnt)\b"

@@ -9,7 +9,10 @@ MIXED = re.compile(r"(?<=\d)(?=[¼½¾⅓⅔⅛⅜⅝⅞])")  # 1½ is 1 1/2, no
 DASHES = str.maketrans({"−": "-", "–": "-", "—": " - ", "’": "'", "‘": "'", "“": '"', "”": '"', "。": ". ",
                          "，": ", ", "、": ", ",
                          "【": "(", "】": ")", "「": "(", "」": ")"})
-WRAPPED = re.compile(r"\\(?:boxed|fbox|text|textbf|textit|mathrm|mathbf|mathit|operatorname|bm|mbox)\s*\{([^{}]*)\}")
+WRAPPED = re.compile(
+    r"\\(?:boxed|fbox|text|textbf|textit|mathrm|mathbf|mathit|operatorname|bm|mbox|"
+    r"boldsymbol|mathsf|mathtt|textsf|texttt|emph|underline)\s*\{([^{}]*)\}"
+)
 FRACTION = re.compile(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
 MATH = re.compile(r"\\[()\[\]]|\$+")
 LATEX_SPACE = re.compile(r"\\[,;:!\s]|~(?=\\|\{)|\\(?:quad|qquad|left|right|displaystyle)\b")
@@ -23,16 +26,25 @@ def plain(text: str) -> str:
     """`text` with the same words and none of the dress: bold, `\\boxed{}`, `$`, full-width letters, curly quotes."""
     if not text.isascii():
         text = MIXED.sub(" ", text.translate(SUPERSCRIPTS))
-        text = unicodedata.normalize("NFKC", text).translate(DASHES)
-    text = MATH.sub(" ", HTML.sub(" ", text))
-    text = text.replace("{,}", ",").replace("\\%", "%").replace("\\times", "x").replace("×", "x").replace("\\cdot", "x")
-    text = re.sub(r"\^\{(-?\w+)\}", r"^\1", LATEX_SPACE.sub(" ", text))
+        text = unicodedata.normalize("NFKC", text).translate(DASHES).replace("×", "x")
+    if "<" in text:
+        text = HTML.sub(" ", text)
+    if "\\" in text or "$" in text or "{" in text:
+        text = without_latex(text)
+    return MARKDOWN.sub("", text).strip()
+
+
+def without_latex(text: str) -> str:
+    """The text without mathematical markup: `\\frac{1}{2}` is 1/2, `m^{2}` is m^2, `7{,}000` is 7,000."""
+    text = MATH.sub(" ", text.replace("{,}", ",").replace("\\%", "%"))
+    text = LATEX_SPACE.sub(" ", text.replace("\\times", "x").replace("\\cdot", "x"))
+    text = re.sub(r"\^\{(-?\w+)\}", r"^\1", text)
     text = re.sub(r"\\n(?![a-z])", "\n", text)  # a newline that was escaped once too often
     for _ in range(4):  # nested wrappers such as \boxed{\text{B}}
         text, changed = WRAPPED.subn(r"\1", FRACTION.sub(r"\1/\2", text))
         if not changed:
             break
-    return MARKDOWN.sub("", text).strip()
+    return text
 
 
 @lru_cache(4096)
@@ -52,9 +64,13 @@ REFUSED = re.compile(  # "I cannot tell whether it moves": what follows is no cl
     r"(?:(?!\b(?:but|however|though)\b)[^.!?;\n])*",
     re.IGNORECASE,
 )
+REFUSAL = re.compile(
+    r"\b(?:cannot|can't|could not|couldn't|unable to|not able to) (?:be )?(?:answer|determine|tell|say|see|view|watch)",
+    re.IGNORECASE,
+)
 CONDITION = re.compile(r"\bif\b[^,.;\n]*,", re.IGNORECASE)
 CONCEDED = re.compile(  # "at first it looks like 3, but …"
-    r"\b(?:could|might|may|initially|at first|first|tempting|seems?|looks?|similar)\b[^.;\n]*?\bbut\b"
+    r"\b(?:could|might|may|initially|at first|first|tempting|seems?|looks?|appears?|similar)\b[^.;\n]*?\bbut\b"
     r"(?!\s+(?:not|also|could|might|may|maybe|possibly|perhaps)\b)",
     re.IGNORECASE,
 )

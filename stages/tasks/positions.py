@@ -19,9 +19,9 @@ ORDINAL_ALONE = re.compile(
 CARDINAL = re.compile(
     rf"\b(option|choice|alternative)\s*(?:number\s*|no\.?\s*|#\s*)?({'|'.join(CARDINALS)})\b", re.IGNORECASE
 )
-LABEL_NOUN = r"(?:options?|sentences?|captions?|descriptions?|statements?|choices?|选项|句子|描述)"
+LABEL_NOUN = r"(?:options?|opt\.?|sentences?|captions?|descriptions?|statements?|choices?|选项|句子|描述)"
 LABEL = re.compile(
-    rf"(?<![A-Za-z]){LABEL_NOUN}\s*(?:number\s*|no\.?\s*|#\s*)?[(\[]?(one|two|three|four|\d|[A-Z](?![\w']))[)\]]?(?![A-Za-z0-9])",
+    rf"(?<![A-Za-z]){LABEL_NOUN}\s*(?:number\s*|no\.?\s*|#\s*|:\s*(?=\W*\w\W*$))?[(\[]?(one|two|three|four|\d|[A-Z](?![\w']))[)\]]?(?![A-Za-z0-9])",
     re.IGNORECASE,
 )
 LABEL_ORDINAL = re.compile(rf"\b(?:the\s+)?{ORDINAL_WORD}\s+(?:{LABEL_NOUN}|one)\b", re.IGNORECASE)

@@ -124,7 +124,8 @@ SPECIAL = re.compile(r"<\|[^<>|]{1,40}\|>|</?s>|<(?:eos|bos|pad|unk|end_of_turn)
 OTHER_TAGS = re.compile(  # how other models write the two ends of a thought
     r"◁(/?)think▷|\[(/?)THINK\]|<(/?)seed:think>|<\|(?:begin|(end))_of_thought\|>", re.IGNORECASE
 )
-MARKED = re.compile(r"[<\[◁]")
+LOOSE_TAG = re.compile(r"(?:<|&lt;)\s*(/?)\s*(think|answer)\s*(?:>|&gt;)", re.IGNORECASE)
+MARKED = re.compile(r"[<\[◁]|&lt;")
 CUT_TOKEN = re.compile(r"<[/|][A-Za-z_|]{0,20}\Z")
 
 
@@ -145,6 +146,7 @@ def clean(reply: str) -> str:
     if not MARKED.search(reply):
         return reply
     reply = OTHER_TAGS.sub(lambda m: "</think>" if any(m.groups()) else "<think>", reply)
+    reply = LOOSE_TAG.sub(r"<\1\2>", reply)
     spoken = next((part for part in END.split(reply) if part.strip()), "")
     return CUT_TOKEN.sub("", SPECIAL.sub("", spoken))
 

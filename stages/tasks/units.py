@@ -53,6 +53,7 @@ UNITS = table()
 AFTER = re.compile(r"[\s\-]{0,2}((?:square|sq\.?)\s+)?([A-Za-zµ]{1,11}(?:\^?[23])?(?![\w/^])|"
                    r"平方厘?米|[平厘毫]?米|公里|公分|秒|分钟|小时)",
                    re.IGNORECASE)
+INCHES = re.compile(r"\s*in\b\W*\Z", re.IGNORECASE)  # elsewhere "in" is a preposition
 ASKED = re.compile(
     r"(?:\(in|\bin|\bmeasured in|\bunits?:)\s+((?:square\s+)?(?:centi|milli|kilo)?met(?:er|re)s?|feet|inches|"
     r"square feet|seconds|minutes|hours|(?:kilo|milli)?grams?|(?:milli)?lit(?:er|re)s?|c?m²|cm|mm|m|mL|kg|g)\b",
@@ -62,6 +63,8 @@ ASKED = re.compile(
 
 def unit_after(text: str, place: int) -> Unit | None:
     """The unit that stands right after a number ending at `place` of plain `text`, None without a known one."""
+    if INCHES.match(text, place):
+        return UNITS["inch"]
     found = AFTER.match(text, place)
     return unit_named((found[1] or "") + found[2]) if found else None
 

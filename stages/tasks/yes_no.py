@@ -17,6 +17,7 @@ STATED = re.compile(
     r"(?:is|:|=|would be|should be|must be|是|为|therefore|thus|\s)*[\"'(]?(yes|no|true|false)\b"
     r"|(?:so|thus|hence|therefore|say|choose|conclude|but|mean|actually|wait|correction|sorry)[,:]?\s*"
     r"(?:it is |it's |that's a |the answer is |i'd say )?[\"']?(yes|no)\b(?=\s*[.,!;\"')]|\s*$)"
+    r"|\b(?:it's|it is|that's) a (yes|no)\b"
     r"|(?:答案|所以|因此)[是为：:,\s]*(不是|没有|否|是|对|有)",
     re.IGNORECASE,
 )
@@ -25,7 +26,7 @@ LEADING = re.compile(
     r"(?!\s+(?:doubt|one\b|way\b|idea|information|sure|clue|clear|evidence|object|person|ball|problem))(?!-)",
     re.IGNORECASE,
 )
-TOKEN = re.compile(r"\b(yes|yeah|yep|nope|no)\b(?=\s*[.,!;:\"')\]]|\s*$)", re.IGNORECASE)
+TOKEN = re.compile(r"(?<![\"'])\b(yes|yeah|yep|nope|no)\b(?=\s*[.,!;:\"')\]]|\s*$)", re.IGNORECASE)
 BOTH = re.compile(
     r"\byes\b[\s,\"']*(?:and|or|/|maybe|perhaps)[\s,\"']*no\b|\bno\b[\s,\"']*(?:and|or|/|maybe|perhaps)[\s,\"']*yes\b"
     r"|^\W*(?:yes\W+no|no\W+yes)\W*$",
@@ -52,12 +53,12 @@ def read_yes_no(answer: str) -> Reading:
     if BOTH.search(text):
         return AMBIGUOUS
     text = DENIED.sub(" ", QUESTION.sub("", text))
-    stated = [m[1] or m[2] or m[3] for m in STATED.finditer(text)]
+    stated = [next(word for word in m.groups() if word) for m in STATED.finditer(text)]
     if stated:
         return read(WORDS[stated[-1].lower()], "last statement")
-    chinese = re.match(r"(不是|不对|没有|否|不|是的|是|对|有)(?=[\s,.，。]|$)", text)
+    chinese = re.match(r"(不是的?|不对|没有|否|不|是的|是|对|有)(?=[\s,.，。]|$)", text)
     if chinese:
-        return read(WORDS[chinese[1]], "first word")
+        return read(WORDS[chinese[1].removesuffix("的")], "first word")
     leading = LEADING.match(text)
     if leading and not TURN.search(text):
         return read(WORDS[leading[1].lower()], "first word")

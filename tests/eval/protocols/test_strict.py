@@ -63,9 +63,9 @@ def test_a_caption_counts_by_what_the_judge_answered(judge: str, score: float, s
     assert found.rule.startswith("the judge's answer")
 
 
-def test_a_caption_that_no_judge_saw_scores_0() -> None:
+def test_a_caption_that_no_judge_saw_is_not_scored() -> None:
     found = read_strictly(caption(), "A boy is kicking a ball.")
-    assert (found.score, found.status, found.parsed) == (0.0, "empty", None)
+    assert (found.score, found.status, found.parsed) == (None, "unscorable", None)
 
 
 FREE = [  # gold, reply, score
