@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from strive.cache.atomic import write_json
 from strive.cache.lock import hold
 from strive.cache.runs import record_run
 from strive.cache.store import Store
@@ -99,7 +100,23 @@ def run_eval(job: EvalJob) -> EvalOutcome:
             remember(job, folder, keys, cached, footage.reasons, time.monotonic() - started)
         results = headed(job, folder, figures, complete=True)
         folder.finish(results)
-    return EvalOutcome(results["n"] - cached, cached, failed, results)
+        files = hand_in(job, folder, keys)
+    return EvalOutcome(results["n_rows"] - cached, cached, failed, results, files)
+
+
+def hand_in(job: EvalJob, folder: EvalFolder, keys: Mapping[str, str]) -> dict[str, Path]:
+    """RUN/submission.json for questions whose answers are not published; says how many replies could not be read."""
+    if job.data.submission is None:
+        return {}
+    rows = folder.answered(keys)
+    path = job.run / "submission.json"
+    handed = job.data.submission([rows[sample.id] for sample in job.data.samples if sample.id in rows])
+    write_json(path, handed)
+    missing = len(job.data.samples) - sum(map(len, handed.values()))
+    if missing:
+        job.reporter.warn(f"{path}: {missing} of {len(job.data.samples)} questions have no readable answer and are "
+                          "left out; a scorer may refuse an incomplete file")
+    return {"submission": path}
 
 
 def measure(

@@ -36,6 +36,7 @@ class BenchData:
     `published`: rows by sample id; empty for dataset files, whose rows are samples. `bench`: the kind of rows, a name
     of `benchmarks.ROWS`. `subtitles(sample, times)`: the captions on screen at the shown frames' times (seconds), a
     line each, "" where the video has none; None when the benchmark is asked without subtitles.
+    `submission(rows)`: what is handed in where answers are not published, made of predictions.jsonl's rows.
     A sample's `meta.cut_frame` (source frame number) ends its video: nothing from there on is shown.
     """
 
@@ -45,6 +46,7 @@ class BenchData:
     published: Mapping[str, Published] = field(default_factory=dict)
     bench: str = "demo"
     subtitles: Callable[[Sample, Sequence[float]], str] | None = None
+    submission: Callable[[Sequence[Mapping[str, Any]]], dict[str, list[Any]]] | None = None
 
 
 def from_dataset(data: Path, videos: Path, follow_links: bool = False) -> BenchData:

@@ -9,6 +9,7 @@ cut_frame_mapping_valid.json                 {video: frame}: the video is to be 
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,8 @@ def read_test(data: Path, work: Path) -> BenchData:
     if not tables:
         raise MissingError(f"{data}: no test-*.parquet", "mc_question/test-*.parquet of lmms-lab/PerceptionTest",
                            "Download the questions into the folder.")
-    return assemble(parquet_rows(tables, ASKED, cuts_in(data)), sample, finder(data, root, work), "perceptiontest")
+    found = assemble(parquet_rows(tables, ASKED, cuts_in(data)), sample, finder(data, root, work), "perceptiontest")
+    return replace(found, submission=submission)
 
 
 def tables_in(folder: Path, pattern: str) -> list[Path]:
