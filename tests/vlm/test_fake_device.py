@@ -1,5 +1,6 @@
 """The real Qwen2.5-VL sizes on a pretended GPU: every forward runs, and every tensor is on the right device."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -7,13 +8,14 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
-from strive.stages.vlm import Policy, Sampling, VisionFeatures
+from strive.stages.vlm import Policy, Sampling, ViewInputs, VisionFeatures
 from strive.stages.vlm.attention import use_shared_attention
 from strive.stages.vlm.batch import PromptBatch
 from strive.stages.vlm.decoding import Decoding
 from strive.stages.vlm.forward import continued_hidden, joined
 from strive.stages.vlm.packed import Packed, PackedAttention
 from strive.stages.vlm.prefix import prefill
+from strive.stages.vlm.questions import lay_out, read_tails
 from strive.stages.vlm.qwen2_5_vl import Qwen25VL
 from strive.stages.vlm.sampling import draw
 from strive.stages.vlm.token_probs import token_logprobs
@@ -117,6 +119,51 @@ def run_language(core: Any, adapter: Qwen25VL, features: VisionFeatures, padded:
                           (scored, (44,))):
         assert tensor.device.type == "cuda" and tuple(tensor.shape) == shape
     assert scored.requires_grad and scored.dtype == torch.float32 and step.dtype == torch.bfloat16
+
+
+def test_questions_about_one_view_run_on_cuda(ids: dict[str, int], policies: dict[str, Policy]) -> None:
+    """Tails of two views on their heads, a step of the replies, and rows that leave."""
+    config = real_config("3B", ids)
+    config.text_config.num_hidden_layers, config.text_config.layer_types = 2, ["full_attention"] * 2
+    config.vision_config.depth = 1
+    adapter = Qwen25VL(policies["qwen2_5_vl"].processor, config, 128 * 784, 4 * 784)
+    with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
+        core = build(config)
+        use_shared_attention(core.model.language_model, "sdpa")
+        read = prefill(core, adapter, heads(280, 300), VisionFeatures(
+            torch.ones(352, 2048, dtype=torch.bfloat16, device="cuda")), [280, 300])
+        prompts = [prompt(280 + 20, 280 + 31, 280 + 5), prompt(300 + 12)]
+        tails = lay_out(read, prompts, 0)
+        policy = SimpleNamespace(core=core, adapter=adapter)
+        state, waiting = read_tails(policy, read, tails, 7)
+        logits = core.lm_head(waiting.flatten(0, 1))
+        sampled = draw(logits, None, Sampling(8, temperature=0.0), torch.arange(5, device="cuda")).ids
+        step = continued_hidden(core, adapter, sampled.view(2, 3), tails.start, state)
+        state.length += 1
+        state.keep(torch.tensor([0, 1], device="cuda"), torch.tensor([[2], [0]], device="cuda"))
+        later = continued_hidden(core, adapter, sampled.view(2, 3)[:, :1], tails.start[:, :1] + 1, state)
+    assert tuple(tails.places.shape) == (2, 3, 31) and tails.packed.ids.shape == (2, 56)
+    assert state.keys[0].shape == (2, 2, 1, 38, 128) and state.blank is not None
+    for tensor, shape in ((waiting, (2, 3, 2048)), (step, (2, 3, 2048)), (later, (2, 1, 2048)),
+                          (state.keys[0], (2, 2, 1, 38, 128)), (state.blank, (2, 1, 1, 1, 38))):
+        assert tensor.device.type == "cuda" and tuple(tensor.shape) == shape
+    assert step.dtype == later.dtype == state.keys[0].dtype == torch.bfloat16
+
+
+def heads(*lengths: int) -> PromptBatch:
+    """Two heads of different length, as `collate` pads them."""
+    longest = max(lengths)
+    return PromptBatch(torch.ones(2, longest, dtype=torch.int64, device="cuda"),
+                       torch.ones(3, 2, longest, dtype=torch.int64, device="cuda"),
+                       torch.ones(2, dtype=torch.int64, device="cuda"),
+                       torch.ones(2, longest, dtype=torch.bool, device="cuda"),
+                       torch.ones(2, dtype=torch.int64, device="cuda"), torch.arange(352, device="cuda"))
+
+
+def prompt(*lengths: int) -> list[ViewInputs]:
+    """Prompts of these lengths, on the CPU."""
+    return [ViewInputs(torch.ones(length, dtype=torch.int64), torch.ones(3, length, dtype=torch.int64), length, None,
+                       None, torch.zeros(length, dtype=torch.int64), 0) for length in lengths]
 
 
 def on_cuda(mode: FakeTensorMode, value: Any) -> Any:
