@@ -42,7 +42,7 @@ class Grader:
         """Judge a row and count it."""
         kind = rows_of(one.row.bench)
         try:
-            found = judge(self.protocol, one.row, one.prediction, self.raw)
+            found = judge(self.protocol, one.row, one.prediction, self.raw, one.cut)
         except RowError as error:
             found = Verdict(None, "unscorable", None, error.what, counted=False)
             self.note("not as published", one, error.what)

@@ -18,11 +18,15 @@ LONGEST_LINE = 64 << 20
 
 @dataclass(frozen=True)
 class ToGrade:
-    """A row: the question as published, and what was replied. `number`: its place in the file, from 1."""
+    """A row: the question as published, and what was replied.
+
+    number: its place in the file, from 1. cut: the row says (`finished: false`) that the reply reached its token limit.
+    """
 
     number: int
     row: Published
     prediction: str
+    cut: bool = False
 
 
 def read_rows(path: Path, bench: str | None = None) -> Iterator[ToGrade]:
@@ -75,7 +79,7 @@ def to_grade(number: int, record: Mapping[str, Any], bench: str | None = None) -
         raise ValueError(f"question is a {type(named['question']).__name__}, not a text")
     if not isinstance(named.get("meta") or {}, dict):
         raise ValueError(f"meta is a {type(named['meta']).__name__}, not an object")
-    return ToGrade(number, Published.from_json(named), reply_of(named["prediction"]))
+    return ToGrade(number, Published.from_json(named), reply_of(named["prediction"]), named.get("finished") is False)
 
 
 def reply_of(value: Any) -> str:

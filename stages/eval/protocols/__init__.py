@@ -46,11 +46,12 @@ def seen_text(prediction: str) -> str:
     return inner or prediction
 
 
-def judge(protocol: str, row: Published, prediction: str, raw: bool = False) -> Verdict:
-    """The verdict of a protocol on one reply; `raw`: comparison protocols read the whole reply, tags and all."""
+def judge(protocol: str, row: Published, prediction: str, raw: bool = False, cut: bool = False) -> Verdict:
+    """The verdict of a protocol on one reply; `raw`: comparison protocols read the whole reply, tags and all; `cut`: it
+    is known that the reply reached its token limit, which the strict protocol minds."""
     if protocol == "strict":
         from strive.stages.eval.protocols.strict import read_strictly
 
-        return read_strictly(row, prediction)
+        return read_strictly(row, prediction, cut)
     rule = rule_of(protocol, row.bench)
     return rule.read(row, prediction if raw else seen_text(prediction)) if rule else UNSCORABLE
