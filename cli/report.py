@@ -36,13 +36,13 @@ def report(
     from strive.stages.report.evaluation.pairing import compare
     from strive.stages.report.evaluation.shown_frames import RunFrames
     from strive.stages.report.lookup import RunBundles
-    from strive.stages.report.page import write_report
-    from strive.stages.report.run_folder import read_run
+    from strive.stages.report.page import render, write_page
+    from strive.stages.report.run_folder import read_runs
 
     session = open_session("report", options)
     refuse_comparisons(runs)
     target = out or (runs[0] / "report.html" if len(runs) == 1 else Path("report.html"))
-    folders = [read_run(run) for run in runs]
+    folders = read_runs(runs)
     refuse_mixed_protocols(folders)
     pair = compare(folders)
     fields = {"runs": [describe(folder) for folder in folders], "paired": pair}
@@ -50,7 +50,7 @@ def report(
     if options.dry_run:
         session.finish(outputs={"report": target}, fields=fields,
                        lines=[f"would write {target} from {len(runs)} runs", *said])
-    write_report(folders, target, bundle_of=RunBundles(session.store), frames_of=RunFrames(session.store))
+    write_page(render(folders, None, RunBundles(session.store), RunFrames(session.store)), target)
     session.finish(done=len(runs), outputs={"report": target}, fields=fields, lines=[*said, f"wrote {target}"])
 
 

@@ -26,11 +26,11 @@ from strive.stages.report.failures import failures
 from strive.stages.report.headline import read_headline
 from strive.stages.report.identity import identity
 from strive.stages.report.panels import draw_panels
-from strive.stages.report.run_folder import RunFolder, read_run
+from strive.stages.report.run_folder import RunFolder, read_runs
 
 
 def write_report(
-    runs: Sequence[Path | RunFolder], out: Path, *, summary: Mapping[str, Any] | None = None,
+    runs: Sequence[Path], out: Path, *, summary: Mapping[str, Any] | None = None,
     bundle_of: BundleOf | None = None, frames_of: FramesOf | None = None,
 ) -> Path:
     """Write the page for these run folders to `out` and return it.
@@ -38,11 +38,15 @@ def write_report(
     `summary`: headline figures under the names that `strive demo` prints, with `title`, `text` and `facts`.
     `bundle_of(run, sample id)`: finds the bundle whose frames an example shows. `frames_of(run, video)`: finds the
     frames that an evaluation's answers were given on.
-    Raises what `read_run` raises, `UsageError` for evaluations that may not stand in one report (one benchmark by two
+    Raises what `read_runs` raises, `UsageError` for evaluations that may not stand in one report (one benchmark by two
     protocols, or two runs asked differently), and `MissingError` when the page cannot be written.
     """
-    folders = [run if isinstance(run, RunFolder) else read_run(run) for run in runs]
-    write_bytes(out, render(folders, summary, bundle_of, frames_of).encode("utf-8", "replace"))
+    return write_page(render(read_runs(runs), summary, bundle_of, frames_of), out)
+
+
+def write_page(page: str, out: Path) -> Path:
+    """Write a rendered page to `out` and return it; half a character, which a reply may end with, becomes "?"."""
+    write_bytes(out, page.encode("utf-8", "replace"))
     return out
 
 

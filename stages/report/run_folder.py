@@ -1,8 +1,9 @@
 """Reads a run folder (train or eval) as the report needs it; what is not there is simply absent."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,24 @@ class RunFolder:
     def bench(self) -> str:
         """The benchmark of an evaluation, "" when it recorded none."""
         return str(self.results.get("bench") or self.recipe.get("bench") or "")
+
+
+def read_runs(paths: Sequence[Path]) -> list[RunFolder]:
+    """The runs at `paths`; those of one name are named with as many folders above them as tell them apart."""
+    found = [read_run(path) for path in paths]
+    names = Counter(run.name for run in found)
+    return [run if names[run.name] == 1 else replace(run, name=longer_name(run, found)) for run in found]
+
+
+def longer_name(run: RunFolder, among: Sequence[RunFolder]) -> str:
+    """The end of the run's path that no other run of another folder has."""
+    parts = run.path.resolve().parts
+    others = {one.path.resolve().parts for one in among} - {parts}
+    for start in range(len(parts) - 1, 0, -1):
+        end = parts[start:]
+        if all(other[-len(end):] != end for other in others):
+            return "/".join(end)
+    return run.name
 
 
 def read_run(path: Path) -> RunFolder:

@@ -35,7 +35,7 @@ def test_an_answer_says_what_was_asked_said_read_by_which_rule_and_scored(tmp_pa
     answer = row["answers"]["0"]
     assert answer["said"] == "<think>hm 1</think><answer>C</answer>" and answer["read"] == "C"
     assert (answer["rule"], answer["score"], answer["kind"]) == ("letter in <answer>", 0.0, "wrong")
-    assert "no longer in this cache" in answer["why"]
+    assert "not found in this cache" in answer["why"]
 
 
 @pytest.mark.parametrize(("status", "score", "kind"), [

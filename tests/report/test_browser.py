@@ -116,7 +116,7 @@ def test_a_card_tells_what_was_read_and_marks_options(browser: Browser, page: Pa
     browser.open(page, "id=q0")
     card = browser.run("document.querySelector('.card').innerText")
     for expected in ("wrong", "What is number 0?", "<think>hm 0</think><answer>C</answer>", "letter in <answer>",
-                     "v0.mp4", "no longer in this cache"):
+                     "v0.mp4", "not found in this cache"):
         assert expected in card, expected
     assert browser.run("document.querySelector('li.gold').textContent") == "B. a lampgold"
     assert browser.run("document.querySelector('li.read').textContent") == "C. a dogread"

@@ -9,7 +9,7 @@ import pytest
 from strive.configs.errors import UsageError
 from strive.stages.report.evaluation.pairing import compare
 from strive.stages.report.page import write_report
-from strive.stages.report.run_folder import read_run
+from strive.stages.report.run_folder import read_run, read_runs
 
 from .eval_runs import prediction, write_eval
 
@@ -104,3 +104,11 @@ def test_the_page_tells_the_difference_and_links_every_flipped_question(tmp_path
     assert 'href="#id=q%202%26"' in text and 'href="#id=q%200%26"' in text and 'href="#id=q%201%26"' not in text
     for expected in ("+62.5 points", "Won: 6 questions", "Lost: 1 question on", "p = 0.12", "difference by family (2)"):
         assert expected in text, expected
+
+
+def test_runs_of_one_name_are_told_apart_by_the_folders_above_them(tmp_path: Path) -> None:
+    a = write_eval(tmp_path / "base" / "all" / "mmvu", [prediction(1)])
+    b = write_eval(tmp_path / "trained" / "all" / "mmvu", [prediction(1, 0.0)])
+    assert [run.name for run in read_runs([a, b])] == ["base/all/mmvu", "trained/all/mmvu"]
+    assert [run.name for run in read_runs([a, a])] == ["mmvu", "mmvu"]
+    assert "base/all/mmvu → trained/all/mmvu" in write_report([a, b], tmp_path / "r.html").read_text("utf-8")

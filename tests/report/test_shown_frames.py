@@ -84,7 +84,7 @@ def test_another_extraction_of_a_video_of_that_name_is_never_shown(run: Path, st
     other = keep(store, "c" * 64, shift=40)
     store.remember("last-run/extract", {"keys": {"v0.mp4": other.key}})
     found, pictures = answers(run, store)
-    assert pictures == [] and "no longer in this cache" in found["q0"]["why"]
+    assert pictures == [] and "not found in this cache" in found["q0"]["why"]
 
 
 def test_what_the_run_named_counts_more_than_the_last_extraction(run: Path, store: Store) -> None:
@@ -97,13 +97,13 @@ def test_what_the_run_named_counts_more_than_the_last_extraction(run: Path, stor
 
 def test_frames_that_are_gone_of_other_times_or_damaged_are_said_to_be(run: Path, store: Store) -> None:
     store.drop("extract", "a" * 64)
-    assert "no longer in this cache" in answers(run, store)[0]["q0"]["why"]
+    assert "not found in this cache" in answers(run, store)[0]["q0"]["why"]
     keep(store, "a" * 64, step_s=0.7)
     assert "taken at other times" in answers(run, store)[0]["q0"]["why"]
     damaged = next(store.root.glob(f"extract/bb/{'b' * 64}/frames.h5"))
     damaged.write_bytes(b"\0" * damaged.stat().st_size)
     assert "does not have the bytes" in answers(run, store)[0]["q2"]["why"]
-    assert "no longer in this cache" in answers(run, None)[0]["q0"]["why"]
+    assert "not found in this cache" in answers(run, None)[0]["q0"]["why"]
 
 
 def test_controls_that_show_no_video_say_so(run: Path, store: Store) -> None:

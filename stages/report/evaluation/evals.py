@@ -9,6 +9,8 @@ from strive.stages.report.run_folder import RunFolder
 from strive.stages.report.values import count, mapping, number, pair, share
 
 COUNTS = ("unparsed", "ambiguous", "truncated", "empty", "unscorable", "undecodable", "too_large", "unscored")
+WHOLES = ("overall", "top1", "avg3", "mean_of_tasks", "multiple_choice")
+"""Published metrics over a whole benchmark, which stand first."""
 Z95 = 1.959963984540054
 
 
@@ -101,7 +103,8 @@ def published(runs: Sequence[RunFolder]) -> dict[str, list[float | None]]:
     rows = [mapping(run.results.get("headline")) for run in runs]
     names = dict.fromkeys(name for row in rows for name, value in row.items()
                           if value is None or number(value) is not None)
-    return {str(name).replace("_", " "): [number(row.get(name)) for row in rows] for name in names}
+    order = sorted(names, key=lambda name: name not in WHOLES)
+    return {str(name).replace("_", " "): [number(row.get(name)) for row in rows] for name in order}
 
 
 def notes(runs: Sequence[RunFolder]) -> list[str]:

@@ -81,7 +81,7 @@ class Pictures:
             self._artefacts[run, video] = self.frames_of(run, video) if self.frames_of else None
         artefact = self._artefacts[run, video]
         if artefact is None:
-            return {"why": "frames not shown: they are no longer in this cache"}
+            return {"why": "frames not shown: not found in this cache"}
         places = places_of(seconds, self._times_of(artefact))
         if places is None:
             return {"why": "frames not shown: those in the cache were taken at other times"}
