@@ -35,7 +35,7 @@ def write_eval(folder: Path, rows: Sequence[dict[str, Any]], results: dict[str, 
     (folder / "predictions.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     changes = {key.replace("__", "."): value for key, value in recipe.items()}
     made = {key: value for key, value in {**RECIPE, **changes}.items() if value is not None}
-    scores = [row["score"] for row in rows if row["score"] is not None]
+    scores = [row["score"] for row in rows if isinstance(row["score"], float)]
     cell = {"n": len(scores), "accuracy": sum(scores) / len(scores) if scores else None, "se": 0.1}
     found = {
         "bench": made.get("bench"), "control": "none", "model": "demo", "complete": True, **cell, "n_rows": len(rows),

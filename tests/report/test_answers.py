@@ -127,3 +127,19 @@ def test_every_category_of_the_results_has_its_table_with_interval_and_count(tmp
                      "784 to 3136 a frame", "greedy, at most 32 new tokens", "prompt think_answer", "control none",
                      "demo · a1a1a1a1a1a1", "20.0 % to 80.0 %, chance 33.3 %"):
         assert expected in text, expected
+
+
+ODD = ("x", None, [], {}, [1], {"a": 1}, {"a": {"b": [1]}}, float("inf"), float("nan"), -1, 10**30, True)
+
+
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+def test_values_of_the_wrong_kind_never_break_the_page(tmp_path: Path, odd: object) -> None:
+    rows = [{**prediction(n), name: odd} for n, name in enumerate(prediction(0))]
+    names = ("groups", "headline", "n_left_out", "complete", "n_videos", "model", "families")
+    runs = [write_eval(tmp_path / name, rows, {name: odd}, bench=name) for name in names]
+    for key in ("eval.frames", "eval.temperature", "model", "libraries", "eval.control", "chosen.sampler", "dtype"):
+        runs.append(write_eval(tmp_path / f"key-{key}", rows, bench=key, **{key: odd}))
+    text = write_report(runs, tmp_path / "r.html").read_text("utf-8")
+    assert all(run.name in text for run in runs)
+    one, other = (write_eval(tmp_path / name, rows) for name in "ab")
+    assert "a → b" in write_report([one, other], tmp_path / "r.html").read_text("utf-8")

@@ -48,7 +48,7 @@ def by_id(run: RunFolder) -> dict[str, rows.Row]:
 def refuse_other_questions(a: RunFolder, b: RunFolder, shared: Sequence[str], of_a: Mapping[str, rows.Row],
                            of_b: Mapping[str, rows.Row]) -> None:
     """`UsageError` when the same id stands for another question."""
-    other = [name for name in shared if of_a[name].get("question") != of_b[name].get("question")]
+    other = [name for name in shared if str(of_a[name].get("question")) != str(of_b[name].get("question"))]
     if other:
         raise UsageError(f"{a.path} and {b.path} can't be compared: {len(other)} ids name different questions, "
                          f"the first: {other[0]}", "two runs on the same data", "Evaluate both on one dataset.")
