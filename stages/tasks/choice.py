@@ -13,7 +13,7 @@ from strive.stages.tasks.option_text import (
     surest,
     yes_no_options,
 )
-from strive.stages.tasks.plain import REFUSAL, REFUSED, asserted, normal, plain
+from strive.stages.tasks.plain import REFUSAL, REFUSED, asserted, correction, normal, plain
 from strive.stages.tasks.positions import by_label, by_position
 from strive.stages.tasks.prompt import letter_of
 from strive.stages.tasks.reading import UNPARSED, Reading, read
@@ -23,6 +23,11 @@ LEAD = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 TRAIL = re.compile(r"^([^\n]{1,200}?)\s*[(\[]\s*(?:option\s+|choice\s+)?([A-Z])\s*[)\]]?\W*$", re.IGNORECASE)
+ANNOUNCED = re.compile(
+    r"\b(?:go(?:ing)? through|compar(?:e|ing)|consider(?:ing)?|look(?:ing)? at|evaluat(?:e|ing)|examin(?:e|ing)|"
+    r"analy[sz](?:e|ing)|check(?:ing)?)\b[^.:\n]*\b(?:options?|choices?)\b[^.:\n]*[.:]",
+    re.IGNORECASE,
+)
 SPACED = re.compile(r"^\s*([B-HJ-Z])\s+(\S.*)$", re.DOTALL)
 TEXT_FOLLOWS = re.compile(r"[\"')\]]*\s*[.:,(\-]")
 
@@ -60,6 +65,11 @@ def chosen_letters(
     bare = bare_letters(text, len(options))
     if bare is not None:
         return bare, "letter alone"
+    revised = correction(text)
+    if revised:
+        chosen, rule = chosen_letters(revised, options, question, labels)
+        if chosen:
+            return chosen, f"after a correction, {rule}"
     if labels:
         text = by_label(text, labels, options)
         bare = bare_letters(text, len(options))
@@ -81,6 +91,8 @@ def chosen_letters(
 
 def by_content(text: str, options: Sequence[str], question: str) -> tuple[set[str], str]:
     """The letters of the options that a text without letters names by what they say."""
+    if ANNOUNCED.search(text):
+        return set(), ""  # a walk through the options that was not finished
     claims = text if any(REFUSED.search(option) for option in options) else asserted(text)
     valued = numeric_options(claims, options, question)
     numbers = options_are_numbers(options)

@@ -8,11 +8,11 @@ NOUN = (
 )
 COPULA = (
     r"(?:is|was|are|'s|(?:would|will|should|must|has to|can only|could only|seems to|appears to|might|may|could) be|"
-    r"ist|lautet|est|es|é|は|은|는|是|为|应该是|应为|应是|:|=|->|=>|→|⇒|-)"
+    r"ist|lautet|est|es|é|è|は|은|는|是|为|应该是|应为|应是|:|=|->|=>|→|⇒|-)"
 )
 SOFT = (  # words that may stand between the cue and the letter
     r"(?:\s|:|,|\"|'|the|option|choice|letter|answer|number|indeed|clearly|most|likely|probably|definitely|simply|"
-    r"therefore|thus|then|only|actually|still|certainly|surely|just|be|really|again|my|best|correct|right|final|correcta|correta|correcte|richtige|la|le|die|der|正确|的)*"
+    r"therefore|thus|then|only|actually|still|certainly|surely|just|be|really|again|my|best|correct|right|final|correcta|correta|corretta|correcte|richtige|la|le|die|der|正确|的)*"
 )
 ADJECTIVE = (
     r"(?:correct|right|best|true|final|proper|accurate|appropriate|suitable|plausible|likely|matching|"
@@ -30,7 +30,7 @@ PRONOUN = r"(?:it|es|das|that|this|which|one|and|only)"
 CONNECTOR = (
     r"(?:so|thus|hence|therefore|probably|likely|definitely|clearly|maybe|perhaps|surely|certainly|but|finally|correction|"
     r"by elimination|by process of elimination|more|rather|uh|um|er|100 ?%|final|yes|ok|okay|actually|"
-    r"conclusion|verdict|correct|是|因此|所以|故|选|应选|答|而是|选择|no[,:]|也许是?|可能是?|或许是?|->|=>|→|⇒|∴)"
+    r"conclusion|verdict|correct|是|因此|所以|故|选|应选|答|而是|选择|sino|sondern|no[,:]|也许是?|可能是?|或许是?|->|=>|→|⇒|∴)"
 )
 
 AFFIRM_LEFT = re.compile(

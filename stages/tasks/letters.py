@@ -246,7 +246,8 @@ def group_of(one: Mention, standing: Sequence[Mention]) -> set[str]:
 def bare_letters(text: str, count: int) -> set[str] | None:
     """The letters of a text that is nothing but letters ("b", "(B).", "A, C", "AC"), None for anything else."""
     body = re.sub(
-        r"^(?:(?:the|final|correct|answer|option|choice|letter)s?\b\s*[:=\-]?\s*)+",
+        r"^(?:(?:the|final|correct|answer|option|choice|letter)s?\b\s*[:=\-]?\s*|[✅✔☑]\ufe0f?\s*"
+        r"|(?:assistant|output|result|prediction|response|solution|reply|next)\s*:\s*)+",
         "",
         text.strip(),
         flags=re.IGNORECASE,

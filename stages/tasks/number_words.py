@@ -15,7 +15,8 @@ TENS = {
     for value, word in enumerate(("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"), 2)
 }
 SCALES = {"hundred": 100.0, "thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12}
-ALONE = {"none": 0.0, "nothing": 0.0, "once": 1.0, "twice": 2.0, "thrice": 3.0, "half": 0.5, "dozen": 12.0, "pair": 2.0}
+ALONE = {"none": 0.0, "nothing": 0.0, "once": 1.0, "twice": 2.0, "thrice": 3.0,
+         "half": 0.5, "quarter": 0.25, "dozen": 12.0, "pair": 2.0}
 CHINESE = {char: value for value, char in enumerate("零一二三四五六七八九十")} | {"两": 2}
 WORD = re.compile(r"[a-z]+", re.IGNORECASE)
 LONGEST = 30  # words of one number
@@ -55,6 +56,8 @@ def in_chinese(text: str) -> list[Number]:
 def phrase(text: str, words: list[re.Match[str]]) -> tuple[int, float]:
     """How many leading `words` form one number, and its value; (0, 0) when none do."""
     first = words[0][0].lower()
+    if first == "half" and [match[0].lower() for match in words[1:3]] == ["a", "dozen"]:
+        return 3, 6.0
     if first in ALONE:
         return 1, ALONE[first]
     before = text[max(0, words[0].start() - 8) : words[0].start()]

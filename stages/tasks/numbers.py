@@ -22,7 +22,8 @@ STATED = re.compile(
 TOTAL_AFTER = re.compile(r"\b(?:in total|altogether|all together|in all)\b(?=\s*(?:[:.,;(!]|$))", re.IGNORECASE)
 CONCLUDED = re.compile(
     r"(?:(?:^|[\s,.;:(])(?:so|thus|hence|therefore|making|makes|giving|gives|"
-    r"i\.e\.|no(?=,)|wait|actually|sorry|correction|i mean)[,:]?"
+    r"i\.e\.|no(?=,)|i(?: would|'d) (?:say|guess)|i estimate|wait|actually|sorry|correction|i mean)[,:]?"
+    r"|(?:^|[\s,.;])(?:so|thus|hence|therefore),? [^.;,\n\d]{1,50}\b(?:is|are)"
     r"|\b(?:plus|and) [\w\s.\-]{1,30}? (?:is|makes|gives|equals))"
     r"\s*(?:(?:it is|it's|there are|there is|that's|that is|a total of|about|around|roughly|"
     r"approximately|exactly)\s+)*$",
@@ -77,6 +78,10 @@ def in_unit(text: str, numbers: list[Number], unit: Unit | None) -> list[Number]
     if any(n.unit for n in fitting):
         fitting = [n for n in fitting if n.unit or not COUNTS.match(text, n.end)]
     converted = [replace(n, value=n.value * n.unit.factor / unit.factor) if n.unit else n for n in fitting]
+    named = [a for a, n in zip(converted, fitting, strict=True) if n.unit == unit]
+    others = [a for a, n in zip(converted, fitting, strict=True) if n.unit != unit]
+    if named and all(n.unit and abs(n.value - named[0].value) <= 0.1 * abs(named[0].value) for n in others):
+        return named  # "215 sq ft, which is about 20 m²"
     return converted or numbers
 
 

@@ -130,7 +130,7 @@ def same_value(given: str, gold: str) -> bool:
         value = value * one.unit.factor / target.unit.factor
     if one.percent != target.percent and one.percent:
         return close(value / 100, target.value) or close(value, target.value)
-    return close(value, target.value)
+    return close(value, target.value) or (target.percent and not one.percent and close(value, target.value / 100))
 
 
 def gold_quantity(gold: str) -> Number | None:

@@ -7,7 +7,7 @@ from functools import lru_cache
 SUPERSCRIPTS = str.maketrans({c: f"^{d}" for d, c in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")})
 MIXED = re.compile(r"(?<=\d)(?=[¼½¾⅓⅔⅛⅜⅝⅞])")  # 1½ is 1 1/2, not 11/2
 DASHES = str.maketrans({"−": "-", "–": "-", "—": " - ", "’": "'", "‘": "'", "“": '"', "”": '"', "。": ". ",
-                         "，": ", ", "、": ", ",
+                         "，": ", ", "、": ", ", "\ufeff": "", "\u200b": "",
                          "【": "(", "】": ")", "「": "(", "」": ")"})
 WRAPPED = re.compile(
     r"\\(?:boxed|fbox|text|textbf|textit|mathrm|mathbf|mathit|operatorname|bm|mbox|"
@@ -17,7 +17,10 @@ FRACTION = re.compile(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
 MATH = re.compile(r"\\[()\[\]]|\$+")
 LATEX_SPACE = re.compile(r"\\[,;:!\s]|~(?=\\|\{)|\\(?:quad|qquad|left|right|displaystyle)\b")
 MARKDOWN = re.compile(r"\*+|(?<![^\W_])_{1,4}(?=\w)|(?<=[^\W_])_{1,4}(?!\w)|`+|^#+\s*", re.MULTILINE)
-HTML = re.compile(r"</?(?:b|i|em|strong|u|br|p|span|code|sup|sub)\s*/?>")
+STRUCK = re.compile(r"~~[^~\n]{1,200}~~")
+HTML = re.compile(
+    r"</?(?:result|choice|option|output|final|letter|response|b|i|em|strong|u|br|p|span|code|sup|sub)\s*/?>"
+)
 ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 PUNCTUATION = re.compile(r"[^\w\s%.+\-/]|(?<!\d)[.\-/+]|[.\-/+](?!\d)")
 
@@ -27,6 +30,8 @@ def plain(text: str) -> str:
     if not text.isascii():
         text = MIXED.sub(" ", text.translate(SUPERSCRIPTS))
         text = unicodedata.normalize("NFKC", text).translate(DASHES).replace("×", "x")
+    if "~~" in text:
+        text = STRUCK.sub(" ", text)
     if "<" in text:
         text = HTML.sub(" ", text)
     if "\\" in text or "$" in text or "{" in text:
@@ -74,6 +79,12 @@ CONCEDED = re.compile(  # "at first it looks like 3, but …"
     r"(?!\s+(?:not|also|could|might|may|maybe|possibly|perhaps)\b)",
     re.IGNORECASE,
 )
+CORRECTED = re.compile(
+    r"(?:[.!?;,…)\-]|\n)\s*(?:(?:oh|hmm+|no|but|well)\b[,.]*\s*)?"
+    r"(?:wait|sorry|hmm+|scratch that|correction|on (?:second thought|reflection))\b[,:.!]*\s+"
+    r"|(?:[.!]|--|\s-)\s+no[:,]\s+",
+    re.IGNORECASE,
+)
 ASKED = re.compile(r"[^.!?\n]*\?(?=\s|$)")
 
 
@@ -84,6 +95,12 @@ def asserted(text: str) -> str:
     for pattern in (REFUSED, CONDITION, CONCEDED):
         text = said(pattern, text)
     return text
+
+
+def correction(text: str) -> str:
+    """What follows the last "wait", "sorry", "on second thought" or "No:" that opens a clause; "" without one."""
+    places = [match.end() for match in CORRECTED.finditer(text)]
+    return text[places[-1] :].strip() if places else ""
 
 
 def said(pattern: re.Pattern[str], text: str) -> str:

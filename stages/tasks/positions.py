@@ -26,6 +26,7 @@ LABEL = re.compile(
 )
 LABEL_ORDINAL = re.compile(rf"\b(?:the\s+)?{ORDINAL_WORD}\s+(?:{LABEL_NOUN}|one)\b", re.IGNORECASE)
 CHINESE = re.compile(r"第([一二三四五六七八])(?:个选项|个|项)")
+PAIRED = re.compile(r"\bthe (former|latter)\b(?:\s+(?:option|choice|one|sentence|caption|description))?", re.IGNORECASE)
 DIGIT = re.compile(r"(?<![\w.])(\d)(?![\w]|\.\d)")
 
 
@@ -43,6 +44,8 @@ def by_position(text: str, options: Sequence[str]) -> str:
         return f"option {letter_of(index)}" if index < len(options) else match[0]
 
     text = CHINESE.sub(lambda m: ordinal_option("一二三四五六七八".index(m[1]), len(options)) or m[0], text)
+    if len(options) == 2:
+        text = PAIRED.sub(lambda m: "option A" if m[1].lower() == "former" else "option B", text)
     alone = ORDINAL_ALONE.fullmatch(text)
     if alone and not any(re.search(rf"\d|\b{alone[1]}\b", option, re.IGNORECASE) for option in options):
         return ordinal(alone)
