@@ -143,3 +143,11 @@ def test_values_of_the_wrong_kind_never_break_the_page(tmp_path: Path, odd: obje
     assert all(run.name in text for run in runs)
     one, other = (write_eval(tmp_path / name, rows) for name in "ab")
     assert "a → b" in write_report([one, other], tmp_path / "r.html").read_text("utf-8")
+
+
+def test_a_run_without_figures_yet_is_said_to_be_unfinished(tmp_path: Path) -> None:
+    runs = [write_eval(tmp_path / name, [prediction(1)]) for name in ("done", "going")]
+    (runs[1] / "results.json").unlink()
+    for run, count in zip(runs, (0, 1), strict=True):
+        text = write_report([run], tmp_path / "r.html").read_text("utf-8")
+        assert text.count("not finished") == count and "What is number 1?" in text

@@ -87,7 +87,7 @@ def eval_row(run: RunFolder) -> EvalRow:
         run.name, control(found, setting), count(found.get("n")) or 0, count(found.get("n_videos")),
         share(found.get("accuracy")), share(low), share(high), share(found.get("accuracy_answered")),
         share(found.get("accuracy_all")) if failed else None, share(found.get("format_rate")), counts(found),
-        share(found.get("chance")), conditions(found, run.recipe), found.get("complete") is not False,
+        share(found.get("chance")), conditions(found, run.recipe), bool(found) and found.get("complete") is not False,
     )
 
 
