@@ -22,7 +22,7 @@ LEAD = re.compile(
     r"^[\s\"'(\[{<]*(?:(?:the\s+)?(?:answer|option|choice)\s*(?:is|:)?\s*)?[(\[]?([A-Z])[\"')\]}>]*\s*[.):\-,(]\s*(\S.*)$",
     re.DOTALL | re.IGNORECASE,
 )
-TRAIL = re.compile(r"^([^\n]{1,200}?)\s*[(\[]\s*(?:option\s+|choice\s+)?([A-Z])\s*[)\]]?\W*$", re.IGNORECASE)
+TRAIL = re.compile(r"^([^\n]{1,200}?)\s*(?:[(\[]|[=-]>|→)\s*(?:option\s+|choice\s+)?([A-Z])\s*[)\]]?\W*$", re.IGNORECASE)
 ANNOUNCED = re.compile(
     r"\b(?:go(?:ing)? through|compar(?:e|ing)|consider(?:ing)?|look(?:ing)? at|evaluat(?:e|ing)|examin(?:e|ing)|"
     r"analy[sz](?:e|ing)|check(?:ing)?)\b[^.:\n]*\b(?:options?|choices?)\b[^.:\n]*[.:]",
