@@ -22,7 +22,14 @@ LEAD = re.compile(
     r"^[\s\"'(\[{<]*(?:(?:the\s+)?(?:answer|option|choice)\s*(?:is|:)?\s*)?[(\[]?([A-Z])[\"')\]}>]*\s*[.):\-,(]\s*(\S.*)$",
     re.DOTALL | re.IGNORECASE,
 )
-TRAIL = re.compile(r"^([^\n]{1,200}?)\s*(?:[(\[]|[=-]>|→)\s*(?:option\s+|choice\s+)?([A-Z])\s*[)\]]?\W*$", re.IGNORECASE)
+TRAIL = re.compile(
+    r"^([^\n]{1,200}?)\s*(?:[(\[]|[=-]>|→)\s*(?:option\s+|choice\s+)?([A-Z])\s*[)\]]?\W*$", re.IGNORECASE
+)
+LETTER_NAMES = re.compile(r"\([a-zA-Z]\)\W*\([a-zA-Z]\)")
+DANGLING = re.compile(
+    r"\b(?:and|or|then|the|an?|of|to|at|in|on|is|are|was|were|but|so|because|with|which|that|this|from)\s*$",
+    re.IGNORECASE,
+)
 ANNOUNCED = re.compile(
     r"\b(?:go(?:ing)? through|compar(?:e|ing)|consider(?:ing)?|look(?:ing)? at|evaluat(?:e|ing)|examin(?:e|ing)|"
     r"analy[sz](?:e|ing)|check(?:ing)?)\b[^.:\n]*\b(?:options?|choices?)\b[^.:\n]*[.:]",
@@ -65,6 +72,10 @@ def chosen_letters(
     bare = bare_letters(text, len(options))
     if bare is not None:
         return bare, "letter alone"
+    if any(LETTER_NAMES.search(option) for option in options):  # options such as "(b)(a)(c)" are no letters
+        said = equal_options(text, options) or occurring_options(text, options)
+        if said:
+            return letters(said), "option text"
     revised = correction(text)
     if revised:
         chosen, rule = chosen_letters(revised, options, question, labels)
@@ -91,8 +102,8 @@ def chosen_letters(
 
 def by_content(text: str, options: Sequence[str], question: str) -> tuple[set[str], str]:
     """The letters of the options that a text without letters names by what they say."""
-    if ANNOUNCED.search(text):
-        return set(), ""  # a walk through the options that was not finished
+    if ANNOUNCED.search(text) or (DANGLING.search(text) and not equal_options(text, options)):
+        return set(), ""  # a walk through the options, or a sentence, that was not finished
     claims = text if any(REFUSED.search(option) for option in options) else asserted(text)
     valued = numeric_options(claims, options, question)
     numbers = options_are_numbers(options)

@@ -38,7 +38,8 @@ AFFIRM_LEFT = re.compile(
     rf"|\b{ADJECTIVE}(?:\s+\w+){{0,4}}?\s*{COPULA}"
     rf"|\b{VERB}(?:\s+(?:that|it is|it's|it|is))*"
     r"|\b(?:had|have) to (?:choose|pick|guess|answer|decide)[^.;\n]{0,20}[,:]"
-    rf"|\b{PRONOUN}\s*(?:is|ist|was|'s|(?:must|has to|would|can only|could only|should|will|seems to) be)"
+    rf"|\b{PRONOUN}\s*(?:is|ist|was|'s|(?:must|has to|would|can only|could only|could|might|may|"
+    rf"could also|might also|should|will|seems to) be)"
     rf"|(?:^|[^\w]|(?<=[一-鿿])){CONNECTOR}[,:]?"
     rf"){SOFT}$",
     re.IGNORECASE,

@@ -252,7 +252,7 @@ def bare_letters(text: str, count: int) -> set[str] | None:
         text.strip(),
         flags=re.IGNORECASE,
     )
-    body = body.strip(" \t\n\"'.:;,!?()[]{}<>-")
+    body = body.strip(" \t\n\"'.:;,!?()[]{}<>-👉👈✅✔☑\ufe0f")
     parts = (
         re.split(r"\s*(?:[,;/&\s]|\+(?=\s*\w)|\band\b|\bor\b|和|或|、)\s*", body)
         if not re.fullmatch(r"[A-Z]{2,}", body)

@@ -3,11 +3,12 @@
 import re
 import unicodedata
 from functools import lru_cache
+from html import unescape
 
 SUPERSCRIPTS = str.maketrans({c: f"^{d}" for d, c in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")})
 MIXED = re.compile(r"(?<=\d)(?=[¼½¾⅓⅔⅛⅜⅝⅞])")  # 1½ is 1 1/2, not 11/2
 DASHES = str.maketrans({"−": "-", "–": "-", "—": " - ", "’": "'", "‘": "'", "“": '"', "”": '"', "。": ". ",
-                         "，": ", ", "、": ", ", "\ufeff": "", "\u200b": "",
+                         "，": ", ", "、": ", ", "\ufeff": "", "\u200b": "", "\u200e": "", "\u200f": "",
                          "【": "(", "】": ")", "「": "(", "」": ")"})
 WRAPPED = re.compile(
     r"\\(?:boxed|fbox|text|textbf|textit|mathrm|mathbf|mathit|operatorname|bm|mbox|"
@@ -27,6 +28,8 @@ PUNCTUATION = re.compile(r"[^\w\s%.+\-/]|(?<!\d)[.\-/+]|[.\-/+](?!\d)")
 
 def plain(text: str) -> str:
     """`text` with the same words and none of the dress: bold, `\\boxed{}`, `$`, full-width letters, curly quotes."""
+    if "&" in text:
+        text = unescape(text)
     if not text.isascii():
         text = MIXED.sub(" ", text.translate(SUPERSCRIPTS))
         text = unicodedata.normalize("NFKC", text).translate(DASHES).replace("×", "x")

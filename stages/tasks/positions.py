@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from strive.stages.tasks.prompt import letter_of
 
-ORDINALS = {w: i for i, w in enumerate(["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth"])}
+PLACES = "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth"
+ORDINALS = {word: i for i, word in enumerate(PLACES.split())}
 ORDINALS |= {f"{i + 1}{s}": i for i, s in enumerate(("st", "nd", "rd", "th", "th", "th", "th", "th"))}
 CARDINALS = {w: i for i, w in enumerate(["one", "two", "three", "four", "five", "six", "seven", "eight"])}
 CARDINALS |= {str(i + 1): i for i in range(26)}
