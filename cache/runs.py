@@ -7,7 +7,7 @@ counts always. What a kept artefact was made from is kept with it.
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,15 @@ LAST_RUN, RUNS = "last-run", "runs"
 _HEX = re.compile(r"[0-9a-f]{64}")
 
 
-def record_run(store: Store, folder: Path, artefacts: Iterable[Artefact]) -> None:
-    """Note that the run in `folder` reads these artefacts, so that gc keeps them while the folder exists."""
+def record_run(store: Store, folder: Path, artefacts: Iterable[Artefact],
+               frames: Mapping[str, Artefact] | None = None) -> None:
+    """Note that the run in `folder` reads these artefacts, so that gc keeps them while the folder exists.
+
+    `frames`: those of each video, by its name, for whoever looks at the run later.
+    """
     place = os.path.abspath(folder)
-    store.remember(f"{RUNS}/{place}", {"folder": place, "keys": sorted({one.key for one in artefacts})})
+    named = {"frames": {video: one.key for video, one in frames.items()}} if frames else {}
+    store.remember(f"{RUNS}/{place}", {"folder": place, "keys": sorted({one.key for one in artefacts}), **named})
 
 
 def live_records(store: Store) -> Iterator[dict[str, Any]]:

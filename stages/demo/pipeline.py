@@ -187,6 +187,7 @@ def read_arms(folder: Path) -> tuple[dict[str, Any], dict[str, list[float]]]:
 def write_page(job: DemoJob, found: dict[str, Any], bundles: Mapping[str, Artefact]) -> None:
     """OUT/report.html: headline first, then curves, rollouts with their frames, evaluations, config."""
     from strive.stages.bundle import Bundle
+    from strive.stages.report.evaluation.shown_frames import RunFrames
     from strive.stages.report.page import write_report
 
     def bundle_of(run: Path, sample_id: str) -> Bundle | None:
@@ -206,4 +207,5 @@ def write_page(job: DemoJob, found: dict[str, Any], bundles: Mapping[str, Artefa
         job.out / "report.html",
         summary={"title": "strive demo", "text": text, **found},
         bundle_of=bundle_of,
+        frames_of=RunFrames(job.store),
     )

@@ -87,7 +87,8 @@ def run_eval(job: EvalJob) -> EvalOutcome:
         blind = job.config.eval.control == "text_only"
         extraction = Job(job.config, job.store, reporter=job.reporter, workers=job.workers)
         footage = Footage({}, {}) if blind else footage_of(job.data, extraction)
-        record_run(job.store, job.run, [*footage.artefacts.values(), *footage.scores.values()])
+        used = [*footage.artefacts.values(), *footage.scores.values()]
+        record_run(job.store, job.run, used, footage.artefacts)
         there = [sample for sample in job.data.samples if sample.id not in footage.reasons]
         keys = {sample.id: sample_key(sample, recipe, footage.digest(sample)) for sample in there}
         cached = len(folder.answered(keys))

@@ -1,6 +1,7 @@
 """MVBench as its authors, lmms-eval, VLMEvalKit and Video-R1 ask it and read the replies."""
 
 from strive.stages.eval.protocols.reading.bare_letter import bare_letter
+from strive.stages.eval.protocols.reading.can_infer import NONE, can_infer
 from strive.stages.eval.protocols.reading.lmms_text import scored_text
 from strive.stages.eval.protocols.reading.video_r1 import LETTERS, video_r1_prompt, video_r1_verdict
 from strive.stages.eval.protocols.rule import Rule
@@ -51,6 +52,20 @@ def by_first_word(row: Published, text: str) -> Verdict:
     return Verdict(float(names_option(text, letter)), status, text.split(" ")[0] or None, "first word within “(A)”")
 
 
+def by_inference(row: Published, text: str) -> Verdict:
+    """VLMEvalKit without a judge: the authors' comparison, else a lone letter or the one option whose text occurs."""
+    gold = gold_letter(row, last=True)
+    if gold is None:
+        return UNSCORABLE
+    if not text:
+        return Verdict(0.0, "empty", None, "an empty reply stops the harness")
+    if names_option(text, gold):
+        return Verdict(1.0, "ok", gold, "first word within “(A)”")
+    letter = can_infer(text, dict(zip(LETTERS, candidates(row), strict=False)))
+    letter = None if letter == NONE else letter
+    return Verdict(float(letter == gold), "ok" if letter else "unparsed", letter, "a lone letter, or an option's text")
+
+
 def by_bare_letter(row: Published, text: str) -> Verdict:
     """lmms-eval's comparison; an empty reply leaves its denominator."""
     gold, seen = gold_letter(row), scored_text(text)
@@ -76,5 +91,6 @@ def by_video_r1(row: Published, text: str) -> Verdict:
 RULES: dict[str, Rule] = {
     "official": Rule(official_prompt, by_first_word),
     "lmms-eval": Rule(lmms_prompt, by_bare_letter),
+    "vlmevalkit": Rule(official_prompt, by_inference),
     "video-r1": Rule(ask_video_r1, by_video_r1),
 }

@@ -27,6 +27,14 @@ def test_replies_get_the_verdict_of_each_harness(reply, official, lmms, video_r1
     assert [judge(name, ROW, reply).score for name in names] == [official, lmms, video_r1]
 
 
+@pytest.mark.parametrize(("reply", "score"), [
+    ("B", 1), ("(B) Take it up.", 1), ("The answer is B.", 1), ("A man does it. The answer is B", 0),
+    ("Take it up.", 1), ("It is B because he takes the box off the table", 0), ("A", 0), ("Z", 0), ("", 0),
+])
+def test_vlmevalkit_infers_a_lone_letter_near_the_end_or_an_options_text(reply, score):
+    assert judge("vlmevalkit", ROW, reply).score == score
+
+
 def test_lmms_eval_leaves_empty_replies_out_of_its_denominator():
     assert not judge("lmms-eval", ROW, "<think>B</think>", raw=True).counted
     assert judge("lmms-eval", ROW, "no idea").counted

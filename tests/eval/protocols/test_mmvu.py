@@ -1,0 +1,51 @@
+"""MMVU under lmms-eval's generous rules and Video-R1's exact one; the others need a judge."""
+
+import pytest
+
+from strive.stages.eval.protocols import judge, rule_of
+from strive.stages.eval.published import Published
+
+OPTIONS = {"A": "Heap sort", "B": "Dutch angle", "C": "Dolly zoom", "D": "Bubble sort", "E": "Radix sort"}
+
+
+def choice(gold: str) -> Published:
+    return Published("1", "mmvu", "multiple-choice", "Which?", OPTIONS, gold)
+
+
+def open_one(gold: str) -> Published:
+    return Published("1", "mmvu", "open-ended", "Which?", dict.fromkeys("ABCDE", ""), gold)
+
+
+@pytest.mark.parametrize(
+    ("reply", "gold", "lmms", "video_r1"),
+    [
+        ("C", "C", 1, 1),
+        ("c", "C", 1, 0),
+        ("A is wrong, C would need more. The answer is B.", "A", 1, 0),
+        ("A is wrong, C would need more. The answer is B.", "C", 1, 0),
+        ("D. Bubble sort", "E", 1, 0),
+        ("B. Dutch angle, not a dolly zoom", "C", 1, 0),
+        ("It is a kind of sort", "A", 1, 0),
+        ("<think>E</think><answer>B</answer>", "E", 0, 0),
+        ("<think>surely E", "E", 1, 0),
+        ("", "A", 0, 0),
+    ],
+)
+def test_choices(reply: str, gold: str, lmms: int, video_r1: int) -> None:
+    assert (judge("lmms-eval", choice(gold), reply).score, judge("video-r1", choice(gold), reply).score) == (
+        lmms, video_r1)
+
+
+@pytest.mark.parametrize(
+    ("reply", "gold", "right"),
+    [("Dolly Zoom", "dolly zoom", 1), ("the dolly zoom technique", "Dolly Zoom", 1), ("", "Dolly Zoom", 1),
+     ("e", "dijkstra's algorithm in e", 1), ("12.005", "12.0 m", 1), ("13", "12", 0), ("O(n²)", "O(N^2) time", 1),
+     ("the zoom was a dolly", "Dolly Zoom", 1), ("a pan", "Dolly Zoom", 0)],
+)
+def test_open_questions_are_matched_generously(reply: str, gold: str, right: int) -> None:
+    assert judge("lmms-eval", open_one(gold), reply).score == right
+    assert judge("video-r1", open_one(gold), reply).score is None
+
+
+def test_a_harness_that_needs_a_judge_has_no_rule() -> None:
+    assert rule_of("official", "mmvu") is None and judge("vlmevalkit", choice("A"), "A").score is None

@@ -1,0 +1,87 @@
+"""Video-MMMU under four harnesses: many options, open answers, what is left out, the prompts of the tracks."""
+
+import pytest
+
+from strive.stages.eval.protocols import judge, rule_of
+from strive.stages.eval.published import Published
+
+MANY = ["v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12", "v13"]
+SUGARS = ["an aldose", "a ketose"]
+HARNESSES = ("official", "lmms-eval", "vlmevalkit", "video-r1")
+
+
+def choice(gold: str, options: list[str], track: str = "Perception") -> Published:
+    return Published("1", "videommmu", "multiple-choice", "Which?", options, gold, {"track": track})
+
+
+def open_one(gold: str, kind: str = "open") -> Published:
+    return Published("1", "videommmu", kind, "<image 1> How much?", [], gold, {"track": "Adaptation"})
+
+
+def verdicts(row: Published, reply: str) -> tuple[float | None, ...]:
+    return tuple(judge(name, row, reply).score for name in HARNESSES)
+
+
+@pytest.mark.parametrize(
+    ("reply", "gold", "scores"),
+    [
+        ("N", "N", (1, 1, 1, 1)),
+        ("**B**", "B", (0, 1, 0, 0)),
+        ("$\\boxed{F}$", "F", (0, 1, 0, 0)),
+        ("I think the answer is F", "F", (1, 0, 1, 0)),
+        ("I think the answer is F.", "I", (0, 1, 0, 0)),
+        ("It is A. But then again B. So C.", "C", (0, 1, 0, 0)),
+        ("Answer: B", "B", (1, 1, 1, 0)),
+        ("A: first. Answer: B", "B", (0, 0, 1, 0)),
+        ("the value that is written there is v7", "H", (1, 0, 1, 0)),
+        ("", "A", (0, 0, 0, 0)),
+    ],
+)
+def test_letters_out_of_fourteen_options(reply: str, gold: str, scores: tuple[int, ...]) -> None:
+    found = verdicts(choice(gold, MANY), reply)
+    assert found == scores, dict(zip(HARNESSES, found, strict=True))
+
+
+def test_an_article_beats_a_letter_in_lmms_eval() -> None:
+    assert judge("lmms-eval", choice("B", SUGARS), "A ketose has a ketone group. Hence B.").parsed == "A"
+
+
+@pytest.mark.parametrize(
+    ("reply", "gold", "right"),
+    [("The answer is 12.97.", "12.97", True), ("either 12.97 or 13.5", "12.97", True), ("about 13", "12.97", False),
+     ("so it is 7,243,000 dollars", "7243000", True), ("= 1.297e1", "12.97", True),
+     ("The point at B", "A", True), ("it has a name", "Name", True), ("3.4291", "3.429", True)],
+)
+def test_open_answers_match_by_any_number_or_tail(reply: str, gold: str, right: bool) -> None:
+    for name in ("official", "lmms-eval", "vlmevalkit"):
+        assert judge(name, open_one(gold), reply).score == right, name
+
+
+def test_empty_replies_are_dropped_as_each_harness_drops_them() -> None:
+    kept = {name: (judge(name, choice("A", SUGARS), "").counted, judge(name, open_one("4"), "").counted)
+            for name in HARNESSES}
+    assert kept == {"official": (False, False), "lmms-eval": (True, False), "vlmevalkit": (False, False),
+                    "video-r1": (True, True)}
+
+
+def test_a_row_without_a_type_is_a_choice_where_it_has_options() -> None:
+    row = Published("1", "videommmu", "", "Which?", SUGARS, "B")
+    assert verdicts(row, "B") == (1, 1, 1, 1)
+
+
+def test_the_tracks_are_asked_in_their_own_words() -> None:
+    def prompt(name: str, row: Published) -> str:
+        rule = rule_of(name, "videommmu")
+        assert rule and rule.prompt
+        return rule.prompt(row, None)
+
+    ignore = "\nPlease ignore the Quiz question in last frame of the video."
+    assert prompt("official", choice("A", SUGARS)) == "Which?\nA. an aldose\nB. a ketose" + ignore
+    assert prompt("lmms-eval", choice("A", SUGARS, "Adaptation")).startswith(
+        "You should watch and learn the video content. Then apply what you learned to answer the following "
+        "multi-choice question. The image for this question is at the end of the video.\nWhich?\nA. an aldose")
+    assert "open-ended question" in prompt("official", open_one("4"))
+    assert prompt("vlmevalkit", open_one("4")).endswith(
+        "\nAdd `Answer: {Your final answer}` at the end of your reply.")
+    assert prompt("official", choice("A", SUGARS, "Adaptation (question only)")) == "Which?\nA. an aldose\nB. a ketose"
+    assert "<image" not in prompt("video-r1", open_one("4"))
