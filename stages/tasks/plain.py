@@ -22,7 +22,8 @@ STRUCK = re.compile(r"~~[^~\n]{1,200}~~")
 HTML = re.compile(
     r"</?(?:result|choice|option|output|final|letter|response|b|i|em|strong|u|br|p|span|code|sup|sub)\s*/?>"
 )
-ARTICLES = re.compile(r"\b(?:a|an|the)\b")
+RAISED = re.compile(r"<sup>\s*(-?\w{1,4})\s*</sup>", re.IGNORECASE)
+ARTICLES = re.compile(r"\b(?:a|an|the)\b(?=\s+\w)")  # "vitamin A" ends in a name, not in an article
 PUNCTUATION = re.compile(r"[^\w\s%.+\-/]|(?<!\d)[.\-/+]|[.\-/+](?!\d)")
 
 
@@ -36,7 +37,7 @@ def plain(text: str) -> str:
     if "~~" in text:
         text = STRUCK.sub(" ", text)
     if "<" in text:
-        text = HTML.sub(" ", text)
+        text = HTML.sub(" ", RAISED.sub(r"^\1", text))
     if "\\" in text or "$" in text or "{" in text:
         text = without_latex(text)
     return MARKDOWN.sub("", text).strip()

@@ -4,7 +4,9 @@ import json
 
 import pytest
 
+from strive.stages.tasks.choice import read_letter
 from strive.stages.tasks.grade import grade
+from strive.stages.tasks.numbers import read_number
 from strive.stages.tasks.prompt import PROMPT_FORMATS
 from strive.stages.tasks.sample import Sample
 
@@ -263,3 +265,12 @@ def test_an_exact_answer_is_equality_after_normalisation(reply: str, score: floa
 
 def graded(kind: str, reply: str, gold: str):
     return grade(Sample("1", "v", "q", None, gold, kind), PROMPT_FORMATS["direct"].parse(reply, truncated=False))
+
+
+def test_a_letter_that_ends_a_text_is_no_article() -> None:
+    vitamins = ["Vitamin A", "Vitamin B12", "Vitamin C"]
+    assert read_letter("Vitamin E", vitamins).value is None and read_letter("vitamin A", vitamins).value == "A"
+
+
+def test_a_raised_digit_is_a_power_not_a_number_of_its_own() -> None:
+    assert read_number("24 m<sup>2</sup>").value == "24" and read_number("24 m²").value == "24"
