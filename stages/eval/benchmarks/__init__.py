@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import cast
@@ -66,10 +67,17 @@ def benchmark(name: str) -> Read:
 
 def is_aside(row: Published) -> bool:
     """Whether a row is asked for comparison only and stays out of the benchmark's accuracy."""
-    aside = getattr(rows_of(row.bench), "aside", None)
+    aside = aside_of(row.bench)
     return bool(aside and aside(row))
 
 
+@cache
+def aside_of(bench: str) -> Callable[[Published], bool] | None:
+    """What tells such rows of a benchmark, None where it has none."""
+    return getattr(rows_of(bench), "aside", None)
+
+
+@cache
 def rows_of(bench: str) -> Rows:
     """What is known of a kind of rows (`bench` of a published row); `UsageError` for an unknown name."""
     if bench not in ROWS:

@@ -81,7 +81,9 @@ class Tally:
         for name, values in categories.items():
             table = self.tables.setdefault(name, {})
             for value in (values,) if isinstance(values, str) else values:
-                table.setdefault(value, Cell()).add(verdict, video, well_formed)
+                if value not in table:
+                    table[value] = Cell()
+                table[value].add(verdict, video, well_formed)
 
     def means(self, name: str) -> dict[str, float]:
         """Mean score by value of a category, those with a denominator only."""

@@ -4,6 +4,7 @@ A comparison protocol's rules stand with their benchmark: `protocols/<bench>.py`
 """
 
 import re
+from functools import cache
 from importlib import import_module
 from typing import cast
 
@@ -30,6 +31,7 @@ def check_protocol(protocol: str) -> None:
         raise UsageError(f"unknown protocol {protocol!r}", expected, nearest(protocol, PROTOCOLS))
 
 
+@cache
 def rule_of(protocol: str, bench: str) -> Rule | None:
     """A comparison protocol's rule for a benchmark; None where the harness has none. `UsageError` for unknown names."""
     check_protocol(protocol)
