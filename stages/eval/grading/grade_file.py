@@ -6,8 +6,9 @@ from pathlib import Path
 
 from strive.cache.atomic import write_stream
 from strive.configs.errors import UsageError
+from strive.stages.eval.grading.forms import read_rows
 from strive.stages.eval.grading.grader import Grader
-from strive.stages.eval.grading.rows import ToGrade, read_rows
+from strive.stages.eval.grading.rows import ToGrade
 
 BLOCK = 1 << 16
 

@@ -41,16 +41,25 @@ class Grader:
     def verdict(self, one: ToGrade) -> Verdict:
         """Judge a row and count it."""
         kind = rows_of(one.row.bench)
-        try:
-            found = judge(self.protocol, one.row, one.prediction, self.raw, one.cut)
-        except RowError as error:
-            found = Verdict(None, "unscorable", None, error.what, counted=False)
-            self.note("not as published", one, error.what)
+        found = self.judged(one)
         self.n += 1
         self.note_again(one)
         tally = self.tallies.setdefault(one.row.bench, Tally())
         tally.add(found, kind.categories(one.row), kind.video(one.row), aside=is_aside(one.row))
         return found
+
+    def judged(self, one: ToGrade) -> Verdict:
+        """The protocol's verdict; none on a question that was never asked, or that is not what its benchmark has."""
+        if one.missing:
+            self.note("not asked", one, one.missing)
+            return Verdict(None, "unscorable", None, one.missing, counted=False)
+        if one.failed:
+            self.note("failed request", one, f"graded as written: {one.failed}")
+        try:
+            return judge(self.protocol, one.row, one.prediction, self.raw, one.cut)
+        except RowError as error:
+            self.note("not as published", one, error.what)
+            return Verdict(None, "unscorable", None, error.what, counted=False)
 
     def note_again(self, one: ToGrade) -> None:
         """Notice an id that was there before: it counts twice in every figure."""
