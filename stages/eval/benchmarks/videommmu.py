@@ -21,7 +21,7 @@ from strive.stages.eval.benchmarks.tables import read_parquet
 from strive.stages.eval.benchmarks.videommmu_golds import open_gold
 from strive.stages.eval.benchmarks.videommmu_subjects import DISCIPLINES, category_of, subject_of
 from strive.stages.eval.benchmarks.videos import plain_name, video_finder
-from strive.stages.eval.figures.tally import Cell, Tally
+from strive.stages.eval.figures.tally import Tally
 from strive.stages.eval.published import Published
 from strive.stages.tasks.sample import Sample
 from strive.stages.tasks.sample_rows import RowError, sample_of
@@ -101,8 +101,10 @@ def json_rows(path: Path, track: str) -> Iterator[tuple[str, str, Mapping[str, A
 
 
 def published(columns: Mapping[str, Any], track: str) -> Published:
-    """A row as it is published; its id gets the track in front, since tracks share ids."""
+    """A row as it is published; its id gets the track in front, since tracks share ids. Raises `RowError`."""
     name = plain_name(columns["id"], "id")
+    if category_of(subject_of(name)) is None:
+        raise RowError(f"id {name!r}", "validation_<Subject>_<number> with one of the 30 subjects")
     meta = {"track": track, "video_id": name, "subject": subject_of(name)}
     if columns.get("link_selected") is not None:
         meta["link_selected"] = columns["link_selected"]
@@ -131,13 +133,11 @@ def track_of(row: Published) -> str:
 
 def video(row: Published) -> str:
     """<Category>/<id>.mp4, or question_only/<id>_image.mp4; the row's id where its subject is unknown."""
-    name = plain_name(row.meta.get("video_id") or row.id.rpartition("/")[2], "id")
-    if track_of(row) == QUESTION_ONLY:
-        return f"{CLIPS}/{name}_image.mp4"
+    name = str(row.meta.get("video_id") or row.id.rpartition("/")[2])
     folder = category_of(subject_of(name))
-    if folder is None and "video_id" in row.meta:
-        raise RowError(f"id {name!r}", "validation_<Subject>_<number> with one of the 30 subjects")
-    return f"{folder}/{name}.mp4" if folder else row.id
+    if folder is None:
+        return row.id
+    return f"{CLIPS}/{name}_image.mp4" if track_of(row) == QUESTION_ONLY else f"{folder}/{name}.mp4"
 
 
 def categories(row: Published) -> Mapping[str, str | tuple[str, ...]]:
@@ -158,18 +158,15 @@ def aside(row: Published) -> bool:
 
 
 def headline(tally: Tally, protocol: str) -> dict[str, Any]:
-    """Overall is over all rows but the question-only ones.
+    """Overall is over all rows but the question-only ones, which count in their track alone (`aside`).
 
     delta_knowledge = (adaptation − question only) / (1 − question only), None where either is missing.
     """
-    means = tally.means("track")
-    without = tally.tables.get("track", {}).get(QUESTION_ONLY, Cell())
-    rows = tally.whole.n - without.n
+    means, whole = tally.means("track"), tally.whole
     before, after = means.get(QUESTION_ONLY), means.get("Adaptation")
     gain = (after - before) / (1 - before) if before is not None and after is not None and before < 1 else None
-    found = {"overall": (tally.whole.total - without.total) / rows if rows else None,
-             **{track.lower(): means.get(track) for track in TRACKS}, "adaptation_question_only": before,
-             "delta_knowledge": gain}
+    found = {"overall": whole.mean, **{track.lower(): means.get(track) for track in TRACKS},
+             "adaptation_question_only": before, "delta_knowledge": gain}
     found |= {f"discipline_{name}": value for name, value in tally.means("discipline").items()}
-    counted = rows + tally.whole.n_left_out - without.n_left_out
-    return {**found, **({"note": f"{counted} of {PUBLISHED_ROWS} questions"} if counted != PUBLISHED_ROWS else {})}
+    rows = whole.n + whole.n_left_out
+    return {**found, **({"note": f"{rows} of {PUBLISHED_ROWS} questions"} if rows != PUBLISHED_ROWS else {})}

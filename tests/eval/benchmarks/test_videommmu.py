@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from strive.configs.errors import ItemError, MissingError, UsageError
-from strive.stages.eval.benchmarks import benchmark, rows_of
+from strive.stages.eval.benchmarks import benchmark, is_aside, rows_of
 from strive.stages.eval.benchmarks.data import BenchData
 from strive.stages.eval.benchmarks.videommmu import QUESTION_ONLY
 from strive.stages.eval.figures.tally import Tally
@@ -99,7 +99,12 @@ def test_the_knowledge_gain_is_measured_and_not_counted_in_overall() -> None:
     for track, scores in (("Perception", (1, 0)), ("Adaptation", (1, 1, 1, 0)), (QUESTION_ONLY, (1, 0, 0, 1))):
         for number, score in enumerate(scores):
             row = Published(f"{track}/dev_Math_{number}", "videommmu", "", "?", ["a", "b"], "A", {"track": track})
-            tally.add(Verdict(score, "ok", "A"), KIND.categories(row), KIND.video(row))
+            tally.add(Verdict(score, "ok", "A"), KIND.categories(row), KIND.video(row), aside=is_aside(row))
     found = KIND.headline(tally, "strict")
     assert (found["overall"], found["adaptation"], found["comprehension"]) == (4 / 6, 0.75, None)
     assert found["delta_knowledge"] == 0.5 and found["note"] == "6 of 900 questions"
+
+
+def test_a_row_that_tells_nothing_of_its_video_is_its_own_video() -> None:
+    for name, meta in (("", {}), ("..", {}), ("7", {"video_id": "odd"}), ("8", {"video_id": 5})):
+        assert KIND.video(Published(name, "videommmu", "open", "?", None, "4", meta)) == name
