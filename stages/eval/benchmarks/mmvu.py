@@ -110,7 +110,8 @@ def video(row: Published) -> str:
 def categories(row: Published) -> Mapping[str, str | tuple[str, ...]]:
     """Question type, subject, and the discipline of the subject."""
     found = {"question_type": row.question_type}
-    subject = row.meta.get("subject") or (row.meta.get("metadata") or {}).get("subject")
+    told = row.meta.get("metadata")
+    subject = row.meta.get("subject") or (told.get("subject") if isinstance(told, dict) else None)
     if isinstance(subject, str):
         found["subject"] = subject
         if name := DISCIPLINES.get(subject.replace("_", " ")):

@@ -104,7 +104,7 @@ def sample(row: Published) -> Sample:
     if answer in options:
         answer = letter_of(options.index(answer))
     meta = dict(row.meta)
-    if meta.get("start") is not None and meta.get("end") is not None:
+    if isinstance(meta.get("start"), int | float) and isinstance(meta.get("end"), int | float):
         meta["clip"] = [float(meta["start"]), float(meta["end"])]
     return sample_of({"id": row.id, "video": video(row), "question": row.question, "answer": answer, "options": options,
                       "question_type": "multiple_choice", "meta": meta})

@@ -78,7 +78,7 @@ def sample(row: Published) -> Sample:
 def video(row: Published) -> str:
     """data/videoID.mp4; without one the question id up to its "-", which numbers the video."""
     name = row.meta.get("videoID")
-    return f"data/{plain_name(name, 'videoID')}.mp4" if name is not None else row.id.rpartition("-")[0] or row.id
+    return f"data/{name}.mp4" if name is not None else row.id.rpartition("-")[0] or row.id
 
 
 def categories(row: Published) -> Mapping[str, str | tuple[str, ...]]:

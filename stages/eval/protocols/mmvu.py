@@ -11,7 +11,7 @@ SEEN = "Visual Information: processed video"
 CHOICE = ("Do not generate any intermediate reasoning process. Answer directly with the option letter from the\n"
           "given choices.")
 OPEN = "Do not generate any intermediate reasoning process. Directly output the final answer."
-MULTIPLE = "multiple-choice"
+MULTIPLE, FREE = "multiple-choice", "open-ended"
 
 
 def options_of(row: Published) -> dict[str, str]:
@@ -22,8 +22,8 @@ def options_of(row: Published) -> dict[str, str]:
 
 
 def is_choice(row: Published) -> bool:
-    """Multiple choice by its type, or by its options where the type is missing."""
-    return row.question_type == MULTIPLE or (not row.question_type and any(options_of(row).values()))
+    """Multiple choice by its type, or by its options where the type is none of the published ones."""
+    return row.question_type == MULTIPLE or (row.question_type != FREE and any(options_of(row).values()))
 
 
 def lmms_prompt(row: Published, subtitles: str | None) -> str:

@@ -74,3 +74,9 @@ def test_what_is_missing_or_odd_has_its_own_words(layout: Path) -> None:
     shutil.rmtree(layout / "lmms_lab_layout")
     with pytest.raises(MissingError, match=r"no validation\.json"):
         read(layout)
+
+
+def test_a_row_may_tell_its_subject_anywhere_or_nowhere() -> None:
+    rows = [Published("1", "mmvu", "open-ended", "?", None, "x", {"metadata": told})
+            for told in ({"subject": "Art"}, "Art", None)]
+    assert ["subject" in rows_of("mmvu").categories(row) for row in rows] == [True, False, False]

@@ -92,3 +92,8 @@ def test_what_is_missing_or_odd_has_its_own_words(layout: Path) -> None:
         data.video_path(data.samples[-1])
     with pytest.raises(MissingError, match="no json"):
         read(layout.parent)
+
+
+def test_odd_times_of_a_row_to_be_graded_do_not_matter() -> None:
+    row = Published("x/1", "mvbench", "", "?", ["one", "two"], "two", {"start": "a", "end": 3})
+    assert rows_of("mvbench").sample(row).answer == "B"

@@ -44,3 +44,9 @@ def test_the_official_denominator_is_what_was_answered() -> None:
     found = KIND.headline(tally, "official")
     assert (found["overall"], found["answered"], found["short"], found["long"]) == (1 / 3, 0.5, 1 / 3, None)
     assert found["note"] == "3 of 2700 questions"
+
+
+@pytest.mark.parametrize("name", ["../x", 5, "-aB_c"])
+def test_a_row_to_be_graded_may_tell_any_video(name: object) -> None:
+    row = Published("001-1", "videomme", "", "?", ["A. x", "B. y"], "A", {"videoID": name})
+    assert KIND.video(row) == f"data/{name}.mp4" and KIND.sample(row).answer == "A"

@@ -49,3 +49,10 @@ def test_open_questions_are_matched_generously(reply: str, gold: str, right: int
 
 def test_a_harness_that_needs_a_judge_has_no_rule() -> None:
     assert rule_of("official", "mmvu") is None and judge("vlmevalkit", choice("A"), "A").score is None
+
+
+@pytest.mark.parametrize("kind", ["", "multiple_choice", "mc"])
+def test_a_type_that_is_not_published_leaves_it_to_the_options(kind: str) -> None:
+    row = Published("1", "mmvu", kind, "Which?", OPTIONS, "B")
+    assert judge("video-r1", row, "B").score == 1 and judge("lmms-eval", row, "c").score == 0
+    assert judge("video-r1", Published("1", "mmvu", "open-ended", "Which?", OPTIONS, "B"), "B").score is None

@@ -85,3 +85,16 @@ def test_the_tracks_are_asked_in_their_own_words() -> None:
         "\nAdd `Answer: {Your final answer}` at the end of your reply.")
     assert prompt("official", choice("A", SUGARS, "Adaptation (question only)")) == "Which?\nA. an aldose\nB. a ketose"
     assert "<image" not in prompt("video-r1", open_one("4"))
+
+
+def test_video_r1_asks_open_questions_with_letters_as_choices_and_mends_the_broken_gold() -> None:
+    broken = open_one("['24/7', '3.429', '3.43]")
+    assert [judge("video-r1", open_one("C"), reply).score for reply in ("C", "c", "A")] == [1, 0, 0]
+    assert [judge("video-r1", broken, reply).score for reply in ("3.429", "3.43", "3")] == [1, 1, 0]
+    assert judge("official", broken, "3.429").score == 0
+
+
+@pytest.mark.parametrize("kind", ["", "perception", "multiple_choice", "mc"])
+def test_a_type_that_is_not_published_leaves_it_to_the_options(kind: str) -> None:
+    row = Published("1", "videommmu", kind, "Which?", SUGARS, "B")
+    assert verdicts(row, "B") == (1, 1, 1, 1) and verdicts(row, "I") == (0, 0, 0, 0)
