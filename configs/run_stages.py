@@ -140,7 +140,7 @@ class EvalConfig(StageConfig):
     options_shuffled: bool = result(False, "offer the options in a random order (control: does the letter matter?)")
     dtype: Literal["auto", "float32", "bfloat16"] = result("auto", "auto: bfloat16 on a GPU, float32 on CPU")
     seed: int = result(0, "seed of sampling when temperature > 0, of the frames that a sampler draws, of shuffles")
-    batch_tokens: int = free(16384, "prompt tokens generated together", ge=1)
+    batch_tokens: int = free(16384, "prompt tokens held together; what questions share counts once", ge=1)
     endpoint: str = free("", "URL of an OpenAI-compatible server that is asked instead of a policy here")
     concurrency: int = free(8, "questions that a server is asked at once", ge=1, le=1024)
     request_timeout_s: float = free(600.0, "seconds until a request to a server is given up", gt=0)
