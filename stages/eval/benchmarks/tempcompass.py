@@ -31,6 +31,7 @@ from strive.stages.tasks.sample_rows import RowError, sample_of
 PUBLISHED_ROWS = 7540
 CHOICE, YES_NO, MATCHING, CAPTIONING = "multi-choice", "yes_no", "caption_matching", "captioning"
 TASKS = (CHOICE, YES_NO, MATCHING, CAPTIONING)
+SPELLINGS = {task.replace("-", "_"): task for task in TASKS} | {"multiple_choice": CHOICE}
 COLUMNS = ("video_id", "question", "answer", "dim")
 LAYOUT = "<task>/test-*.parquet or questions/<task>.json for the four tasks, and tempcompass_videos.zip or videos/"
 
@@ -117,21 +118,27 @@ def published(columns: Mapping[str, Any]) -> Published:
                      text_column(columns, "question"), None, text_column(columns, "answer"), meta)
 
 
+def task_of(row: Published) -> str:
+    """The row's task, whichever way its type is spelled ("multi_choice", "yes-no"); another type as it is."""
+    name = row.question_type.lower().replace("-", "_")
+    return SPELLINGS.get(name, row.question_type)
+
+
 def sample(row: Published) -> Sample:
     """The question with its options taken out of the text. A caption's sample is the question that a judge is asked
     about the caption: the model itself is asked what the row says.
 
     Raises `RowError`.
     """
-    base = {"id": row.id, "video": video(row), "meta": {**row.meta, "task": row.question_type}}
-    if row.question_type == YES_NO:
+    base = {"id": row.id, "video": video(row), "meta": {**row.meta, "task": task_of(row)}}
+    if task_of(row) == YES_NO:
         return sample_of({**base, "question": row.question, "answer": str(row.answer).strip().rstrip(".").lower(),
                           "question_type": "yes_no"})
-    is_caption = row.question_type == CAPTIONING
+    is_caption = task_of(row) == CAPTIONING
     text, gold = (row.meta.get("mc_question"), row.meta.get("mc_answer")) if is_caption else (row.question, row.answer)
     if not isinstance(text, str) or not isinstance(gold, str):  # as on GitHub, where the judge's question is elsewhere
         return sample_of({**base, "question": row.question, "answer": row.answer, "question_type": "open"})
-    if row.question_type == MATCHING:
+    if task_of(row) == MATCHING:
         return matching(base, text, gold)
     question, options = split_options(text)
     return sample_of({**base, "question": question, "options": options, "answer": gold,
@@ -158,9 +165,10 @@ def video(row: Published) -> str:
 
 def categories(row: Published) -> Mapping[str, str | tuple[str, ...]]:
     """Task, dimension, both together, and the fine aspect where it is known."""
-    found = {"task": row.question_type}
+    task = task_of(row)
+    found = {"task": task}
     if isinstance(row.meta.get("dim"), str):
-        found |= {"dim": row.meta["dim"], "task_dim": f"{row.question_type}/{row.meta['dim']}"}
+        found |= {"dim": row.meta["dim"], "task_dim": f"{task}/{row.meta['dim']}"}
     return {**found, **({"aspect": row.meta["aspect"]} if isinstance(row.meta.get("aspect"), str) else {})}
 
 

@@ -56,4 +56,6 @@ def judge(protocol: str, row: Published, prediction: str, raw: bool = False, cut
 
         return read_strictly(row, prediction, cut)
     rule = rule_of(protocol, row.bench)
-    return rule.read(row, prediction if raw else seen_text(prediction)) if rule else UNSCORABLE
+    if rule is None or (row.answer is None and row.meta.get("mc_answer") is None):  # the gold of a caption stands there
+        return UNSCORABLE
+    return rule.read(row, prediction if raw else seen_text(prediction))

@@ -18,9 +18,9 @@ def read_strictly(row: Published, prediction: str, cut: bool = False) -> Verdict
     """
     text, rule = prediction, ""
     if is_caption(row):
-        if "judge_output" not in row.meta:
+        if row.meta.get("judge_output") is None:
             return Verdict(None, "unscorable", None, "no judge's answer", counted=False)
-        text, cut, rule = str(row.meta.get("judge_output") or ""), False, "the judge's answer"
+        text, cut, rule = str(row.meta["judge_output"]), False, "the judge's answer"
     answer, status = find_answer(text, needs_tag=cut)
     verdict = marked(row, Reply(text, answer, False, status, cut))
     return replace(verdict, rule=", ".join(part for part in (rule, verdict.rule) if part))
@@ -34,7 +34,7 @@ def is_caption(row: Published) -> bool:
 def marked(row: Published, reply: Reply) -> Verdict:
     """The verdict on a reply that a prompt format took apart; without a published answer it is read, not scored."""
     mark = grade(asked(row), reply)
-    if row.answer is None:
+    if row.answer is None and not (is_caption(row) and row.meta.get("mc_answer")):
         status = "unscorable" if mark.status == "ok" else mark.status
         return Verdict(None, status, mark.parsed, mark.rule, counted=False)
     tagged = reply.answer is not None and (ANSWER.search(reply.raw) or OPEN_ANSWER.search(reply.raw))

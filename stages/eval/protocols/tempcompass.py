@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from strive.stages.eval.benchmarks.tempcompass import CAPTIONING, CHOICE, MATCHING, YES_NO, task_of
 from strive.stages.eval.protocols.reading.judge_letter import read_judge
 from strive.stages.eval.protocols.reading.lmms_text import scored_text
 from strive.stages.eval.protocols.reading.option_lines import read_caption, read_choice, read_yes_no
@@ -11,30 +12,30 @@ from strive.stages.eval.protocols.verdict import UNSCORABLE, Verdict
 from strive.stages.eval.published import Published
 
 REQUESTS = {
-    "multi-choice": "\nPlease directly give the best option:",
-    "yes_no": "\nPlease answer yes or no:",
-    "caption_matching": "\nPlease directly give the best option:",
-    "captioning": "",
+    CHOICE: "\nPlease directly give the best option:",
+    YES_NO: "\nPlease answer yes or no:",
+    MATCHING: "\nPlease directly give the best option:",
+    CAPTIONING: "",
 }
 
 
 def ask(row: Published, subtitles: str | None) -> str:
     """The question, its options inside, and the task's request."""
-    return row.question + REQUESTS.get(row.question_type, "")
+    return row.question + REQUESTS.get(task_of(row), "")
 
 
 def read(row: Published, text: str) -> Verdict:
     """The rule of the row's task on a text as the harness has prepared it."""
-    gold = row.answer
-    if row.question_type == "captioning":
+    task, gold = task_of(row), row.answer
+    if task == CAPTIONING:
         return read_judged(row)
     if not isinstance(gold, str):
         return UNSCORABLE
-    if row.question_type == "multi-choice":
+    if task == CHOICE:
         return read_choice(text, gold)
-    if row.question_type == "yes_no":
+    if task == YES_NO:
         return read_yes_no(text, gold)
-    return read_caption(text, row.question, gold) if row.question_type == "caption_matching" else UNSCORABLE
+    return read_caption(text, row.question, gold) if task == MATCHING else UNSCORABLE
 
 
 def read_judged(row: Published) -> Verdict:
@@ -55,7 +56,7 @@ def official_text(text: str) -> str:
 
 def read_as_written(row: Published, text: str) -> Verdict:
     """VLMEvalKit strips nothing; an empty reply comes back from its table as no text at all and stops it: here 0."""
-    if text == "" and row.question_type != "captioning":
+    if text == "" and task_of(row) != CAPTIONING:
         return Verdict(0.0, "empty", None, "VLMEvalKit fails on an empty reply; counted 0")
     return read(row, text)
 
@@ -68,9 +69,9 @@ def as_choice(row: Published) -> tuple[str, list[str], str] | None:
     """
     if isinstance(row.options, list) and row.options:
         return with_letters(row.question, [str(option) for option in row.options], row.answer)
-    captioning = row.question_type == "captioning"
+    captioning = task_of(row) == CAPTIONING
     question = row.meta.get("mc_question") if captioning else row.question
-    if row.question_type == "yes_no" or not isinstance(question, str):
+    if task_of(row) == YES_NO or not isinstance(question, str):
         return None
     stem, *lines = question.split("\n")
     return with_letters(stem, lines, row.meta.get("mc_answer", row.answer) if captioning else row.answer)
@@ -92,8 +93,8 @@ def ask_video_r1(row: Published, subtitles: str | None) -> str:
 
 
 def by_video_r1(row: Published, text: str) -> Verdict:
-    """Video-R1's reward for the row as a choice."""
-    choice = as_choice(row)
+    """Video-R1's reward for the row as a choice. A reply that a judge read is a caption, which it never asks for."""
+    choice = None if isinstance(row.meta.get("judge_output"), str) else as_choice(row)
     return video_r1_verdict("multiple choice", choice[2], text) if choice else UNSCORABLE
 
 

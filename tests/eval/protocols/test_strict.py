@@ -1,5 +1,7 @@
 """The strict protocol on rows as benchmarks publish them: statuses, the judge's answers, the rule that is named."""
 
+from dataclasses import replace
+
 import pytest
 
 from strive.stages.eval.protocols.strict import read_strictly
@@ -66,6 +68,11 @@ def test_a_caption_counts_by_what_the_judge_answered(judge: str, score: float, s
 def test_a_caption_that_no_judge_saw_is_not_scored() -> None:
     found = read_strictly(caption(), "A boy is kicking a ball.")
     assert (found.score, found.status, found.parsed) == (None, "unscorable", None)
+    assert read_strictly(replace(caption(), meta={"judge_output": None}), "A boy.").score is None
+
+
+def test_a_caption_without_an_answer_of_its_own_is_compared_with_the_judges_question() -> None:
+    assert read_strictly(replace(caption(judge_output="B"), answer=None), "A boy kicks.").score == 1
 
 
 FREE = [  # gold, reply, score

@@ -2,6 +2,7 @@
 
 import pytest
 
+from strive.stages.eval.benchmarks import rows_of
 from strive.stages.eval.protocols import judge, rule_of
 from strive.stages.eval.published import Published
 
@@ -112,3 +113,20 @@ def test_prompts_end_with_the_tasks_request():
         assert prompt(name, captioning()) == "Generated Caption:"
     options = "A. throwing\nB. kicking the ball\nC. catching\n"
     assert prompt("video-r1", CHOICE).startswith(f"What?Options:\n{options}\nPlease")
+
+
+@pytest.mark.parametrize("kind", ["multi_choice", "multiple-choice", "multiple_choice", "Multi-Choice"])
+def test_the_task_may_be_spelled_otherwise(kind):
+    row = Published("1", "tempcompass", kind, CHOICE.question, None, CHOICE.answer, {"dim": "action"})
+    assert scores(row, "B") == (1, 1, 1, 1) and scores(row, "(B)") == (0, 0, 0, 0)
+    assert rows_of("tempcompass").categories(row)["task"] == "multi-choice"
+
+
+def test_a_caption_that_a_judge_has_read_has_no_score_under_video_r1():
+    assert judge("video-r1", captioning(judge_output="B. kicking"), "A boy kicks a ball.").score is None
+
+
+@pytest.mark.parametrize(("bench", "answer"), [("videomme", None), ("videommmu", None), ("mmvu", None)])
+def test_a_row_without_an_answer_has_no_score(bench, answer):
+    row = Published("1", bench, "multiple-choice", "?", ["A. x", "B. y"], answer)
+    assert scores(row, "B") == (None,) * 4
