@@ -25,6 +25,8 @@ LEAD = re.compile(
 TRAIL = re.compile(
     r"^([^\n]{1,200}?)\s*(?:[(\[]|[=-]>|→)\s*(?:option\s+|choice\s+)?([A-Z])\s*[)\]]?\W*$", re.IGNORECASE
 )
+SET_OFF = re.compile(r"^([^\n]{1,200}?)\s*(?::|,|\s-)\s*([A-Z])[.!\s]*$")
+DOUBT = re.compile(r"\b(?:not|never|no|wrong|false|incorrect|neither|nor|cannot|\w+n't)\b", re.IGNORECASE)
 LETTER_NAMES = re.compile(r"\([a-zA-Z]\)\W*\([a-zA-Z]\)")
 DANGLING = re.compile(
     r"\b(?:and|or|then|the|an?|of|to|at|in|on|is|are|was|were|but|so|because|with|which|that|this|from)\s*$",
@@ -86,6 +88,9 @@ def chosen_letters(
         bare = bare_letters(text, len(options))
         if bare is not None:
             return bare, "option named"
+    ending = set_off(text, options)
+    if ending:
+        return ending, "a letter set off at the end"
     conflict = lettered_conflict(text, options)
     if conflict:
         return conflict, "a letter with another option's text"
@@ -130,6 +135,16 @@ def lettered_conflict(text: str, options: Sequence[str]) -> set[str]:
         return set()
     meant = options_begun(lead[2], options)
     return meant | {lead[1].upper()} if meant and lead[1].upper() not in meant else set()
+
+
+def set_off(text: str, options: Sequence[str]) -> set[str]:
+    """The letter that ends "the car is faster: A" where the text before it, which denies nothing, says that option;
+    both letters where it says another option; else nothing."""
+    found = SET_OFF.match(text)
+    if found is None or ord(found[2]) - ord("A") >= len(options) or DOUBT.search(found[1]):
+        return set()
+    meant, _ = by_content(found[1], options, "")
+    return {found[2]} if found[2] in meant else meant and meant | {found[2]}
 
 
 def contradicted(text: str, found: Sequence[Mention], named: set[str], options: Sequence[str]) -> set[str]:

@@ -27,7 +27,9 @@ JOIN = re.compile(
     re.IGNORECASE,
 )
 HARD_JOIN = re.compile(r"(?:or|and|&|/|oder|und|或|和|->|→|=>)", re.IGNORECASE)
+SET_OFF = re.compile(r"\s*(?:$|[^\w\s])")
 START = re.compile(r"(?:^|\n)[\s\"'>\-]*$")
+WORDS = re.compile(r"[A-Za-z]{4}")  # longer than "and", which may stand between letters
 WEAK: tuple[Strength, ...] = ("none", "mark", "lead")
 LONGEST_CLAUSE = 200  # characters looked at on either side of a letter
 
@@ -74,10 +76,12 @@ def is_letter(text: str, one: Mention) -> bool:
     """False for the article "A", the pronoun "I" and lower-case letters that nothing announces."""
     right = text[one.end : one.end + LONGEST_CLAUSE]
     if one.letter.islower() and not one.bracketed:
+        if not SET_OFF.match(right):
+            return False
         announced = cues.AFFIRM_LEFT.search(clause_before(text, one.start)) or cues.MARK_LEFT.search(
             text[max(0, one.start - 40) : one.start]
         )
-        return bool(announced) and re.match(r"\s*(?:$|[^\w\s])", right) is not None
+        return bool(announced)
     if one.letter in "AI" and not one.bracketed and not cues.MARK_LEFT.search(text[max(0, one.start - 40) : one.start]):
         return AFTER_ARTICLE.match(right) is not None
     return True
@@ -253,6 +257,8 @@ def bare_letters(text: str, count: int) -> set[str] | None:
         flags=re.IGNORECASE,
     )
     body = body.strip(" \t\n\"'.:;,!?()[]{}<>-👉👈✅✔☑\ufe0f")
+    if WORDS.search(body) and not re.fullmatch(r"[A-Z]{2,}", body):
+        return None
     parts = (
         re.split(r"\s*(?:[,;/&\s]|\+(?=\s*\w)|\band\b|\bor\b|和|或|、)\s*", body)
         if not re.fullmatch(r"[A-Z]{2,}", body)

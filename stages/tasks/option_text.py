@@ -12,7 +12,7 @@ from strive.stages.tasks.yes_no import read_yes_no
 
 DENIED = re.compile(
     r"(?:\b(?:not|no|never|neither|nor|without|isnt|wasnt|arent|dont|doesnt|didnt|cannot|cant|rather than|instead of|"
-    r"other than|unlike|except|ruled out|excluding|than|rule out|eliminate|exclude)\b)"
+    r"other than|unlike|except|ruled out|excluding|rule out|eliminate|exclude)\b)"
     r"(?:\s+(?:just|really|be|being|is|of|with|to|in|on|at|it|was|option|actually|under|by|for|from|near|behind|above|"
     r"over|below|towards?|into|between|during|because|about|a))*\s*$"
 )

@@ -18,6 +18,7 @@ FRACTION = re.compile(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
 MATH = re.compile(r"\\[()\[\]]|\$+")
 LATEX_SPACE = re.compile(r"\\[,;:!\s]|~(?=\\|\{)|\\(?:quad|qquad|left|right|displaystyle)\b")
 MARKDOWN = re.compile(r"\*+|(?<![^\W_])_{1,4}(?=\w)|(?<=[^\W_])_{1,4}(?!\w)|`+|^#+\s*", re.MULTILINE)
+MARKED = re.compile(r"[*_`#]")
 STRUCK = re.compile(r"~~[^~\n]{1,200}~~")
 HTML = re.compile(
     r"</?(?:result|choice|option|output|final|letter|response|b|i|em|strong|u|br|p|span|code|sup|sub)\s*/?>"
@@ -40,7 +41,7 @@ def plain(text: str) -> str:
         text = HTML.sub(" ", RAISED.sub(r"^\1", text))
     if "\\" in text or "$" in text or "{" in text:
         text = without_latex(text)
-    return MARKDOWN.sub("", text).strip()
+    return MARKDOWN.sub("", text).strip() if MARKED.search(text) else text.strip()
 
 
 def without_latex(text: str) -> str:
@@ -89,6 +90,7 @@ CORRECTED = re.compile(
     r"|(?:[.!]|--|\s-)\s+no[:,]\s+",
     re.IGNORECASE,
 )
+TURNS = re.compile(r"wait|sorry|hmm|scratch|correction|on second|on reflection|no[:,]", re.IGNORECASE)
 ASKED = re.compile(r"[^.!?\n]*\?(?=\s|$)")
 
 
@@ -103,6 +105,8 @@ def asserted(text: str) -> str:
 
 def correction(text: str) -> str:
     """What follows the last "wait", "sorry", "on second thought" or "No:" that opens a clause; "" without one."""
+    if not TURNS.search(text):
+        return ""
     places = [match.end() for match in CORRECTED.finditer(text)]
     return text[places[-1] :].strip() if places else ""
 

@@ -26,6 +26,8 @@ LABEL = re.compile(
     re.IGNORECASE,
 )
 LABEL_ORDINAL = re.compile(rf"\b(?:the\s+)?{ORDINAL_WORD}\s+(?:{LABEL_NOUN}|one)\b", re.IGNORECASE)
+PLACED = re.compile(rf"option|choice|answer|alternative|former|latter|第|{ORDINAL_WORD}", re.IGNORECASE)
+"""In every text that names an option by its place."""
 CHINESE = re.compile(r"第([一二三四五六七八])(?:个选项|个|项)")
 PAIRED = re.compile(r"\bthe (former|latter)\b(?:\s+(?:option|choice|one|sentence|caption|description))?", re.IGNORECASE)
 DIGIT = re.compile(r"(?<![\w.])(\d)(?![\w]|\.\d)")
@@ -33,6 +35,8 @@ DIGIT = re.compile(r"(?<![\w.])(\d)(?![\w]|\.\d)")
 
 def by_position(text: str, options: Sequence[str]) -> str:
     """ "The second option" and "option 2" become "option B", unless the options themselves talk like that."""
+    if not PLACED.search(text):
+        return text
     if any(ORDINAL.search(o) or CARDINAL.search(o) for o in options):
         return text
 

@@ -159,6 +159,8 @@ def find_answer(reply: str, needs_tag: bool) -> tuple[str | None, ReplyStatus]:
     never closes is no answer. `needs_tag`: the reply was cut, so text without a tag is an unfinished thought.
     """
     text = clean(reply)
+    if "<" not in text and text.strip():
+        return (None, "truncated") if needs_tag else (text.strip(), "ok")
     if not TAG.sub("", text).strip():
         return None, "truncated" if needs_tag and text.strip() else "empty"
     tagged = [inner for inner in (without_thought(m) for m in ANSWER.findall(text)) if inner]
@@ -177,5 +179,7 @@ def find_answer(reply: str, needs_tag: bool) -> tuple[str | None, ReplyStatus]:
 
 def without_thought(text: str) -> str:
     """The text after its thoughts, with stray answer tags removed, stripped."""
+    if "<" not in text:
+        return text.strip()
     rest = THOUGHT_END.sub("", THOUGHT.sub("", text))
     return re.sub(r"</?answer>", "", rest, flags=re.IGNORECASE).strip()
