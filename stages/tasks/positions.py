@@ -26,8 +26,6 @@ LABEL = re.compile(
     re.IGNORECASE,
 )
 LABEL_ORDINAL = re.compile(rf"\b(?:the\s+)?{ORDINAL_WORD}\s+(?:{LABEL_NOUN}|one)\b", re.IGNORECASE)
-PLACED = re.compile(rf"option|choice|answer|alternative|former|latter|第|{ORDINAL_WORD}", re.IGNORECASE)
-"""In every text that names an option by its place."""
 CHINESE = re.compile(r"第([一二三四五六七八])(?:个选项|个|项)")
 PAIRED = re.compile(r"\bthe (former|latter)\b(?:\s+(?:option|choice|one|sentence|caption|description))?", re.IGNORECASE)
 DIGIT = re.compile(r"(?<![\w.])(\d)(?![\w]|\.\d)")
@@ -35,8 +33,6 @@ DIGIT = re.compile(r"(?<![\w.])(\d)(?![\w]|\.\d)")
 
 def by_position(text: str, options: Sequence[str]) -> str:
     """ "The second option" and "option 2" become "option B", unless the options themselves talk like that."""
-    if not PLACED.search(text):
-        return text
     if any(ORDINAL.search(o) or CARDINAL.search(o) for o in options):
         return text
 
@@ -48,13 +44,17 @@ def by_position(text: str, options: Sequence[str]) -> str:
         index = CARDINALS[match[2].lower()]
         return f"option {letter_of(index)}" if index < len(options) else match[0]
 
-    text = CHINESE.sub(lambda m: ordinal_option("一二三四五六七八".index(m[1]), len(options)) or m[0], text)
+    low = text.lower()
+    if "第" in text:
+        text = CHINESE.sub(lambda m: ordinal_option("一二三四五六七八".index(m[1]), len(options)) or m[0], text)
     if len(options) == 2:
         text = PAIRED.sub(lambda m: "option A" if m[1].lower() == "former" else "option B", text)
     alone = ORDINAL_ALONE.fullmatch(text)
     if alone and not any(re.search(rf"\d|\b{alone[1]}\b", option, re.IGNORECASE) for option in options):
         return ordinal(alone)
-    return CARDINAL.sub(cardinal, ORDINAL.sub(ordinal, text))
+    if "last" in low or any(word in low for word in ORDINALS):
+        text = ORDINAL.sub(ordinal, text)
+    return CARDINAL.sub(cardinal, text) if any(word in low for word in ("option", "choice", "alternative")) else text
 
 
 def ordinal_option(index: int, count: int) -> str:
