@@ -145,7 +145,8 @@ def clean(reply: str) -> str:
     """The reply up to its end token, without other special tokens that a tokenizer left in it."""
     if not MARKED.search(reply):
         return reply
-    reply = OTHER_TAGS.sub(lambda m: "</think>" if any(m.groups()) else "<think>", reply)
+    if "◁" in reply or "[" in reply or "<|" in reply or ":think>" in reply.lower():
+        reply = OTHER_TAGS.sub(lambda m: "</think>" if any(m.groups()) else "<think>", reply)
     reply = LOOSE_TAG.sub(r"<\1\2>", reply)
     spoken = next((part for part in END.split(reply) if part.strip()), "")
     return CUT_TOKEN.sub("", SPECIAL.sub("", spoken))

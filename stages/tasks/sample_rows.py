@@ -32,7 +32,7 @@ def sample_of(row: Mapping[str, Any]) -> Sample:
     missing = [name for name in COLUMNS if row.get(name) is None]
     if missing:
         raise RowError(f"no {' and no '.join(repr(name) for name in missing)}", f"the columns {', '.join(COLUMNS)}")
-    unknown = sorted(set(row) - KNOWN)
+    unknown = sorted(row.keys() - KNOWN)
     if unknown:
         raise RowError(
             f"unknown column {unknown[0]!r}", f"the columns {', '.join(sorted(KNOWN))}", "Move other fields into meta."
@@ -137,6 +137,8 @@ def checked_span(answer: str, kind: str) -> str:
 
 def letters_in_range(answer: str, options: Sequence[str], many: bool = False) -> list[str]:
     """The answer's letters, each naming one of the options; an option's exact text is accepted for its letter."""
+    if not many and len(answer) == 1 and "A" <= answer < letter_of(len(options)):
+        return [answer]
     texts = [option.strip().lower() for option in options]
     bare = answer.strip().strip("().").upper()
     parts = [p.strip(" ().[]'\"").upper() for p in answer.split(",")] if many else [bare]

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 KINDS = ("letters", "think", "prose")
+VIDEOS = 5900
 WORDS = ("the", "person", "picks", "up", "cup", "and", "moves", "it", "left", "while", "camera", "stays", "near",
          "table", "before", "a", "dark", "object")
 AREAS, TAGS = ("memory", "physics", "semantics", "abstraction"), ("motion", "occlusion", "object recognition")
@@ -37,7 +38,7 @@ def rows(kind: str, count: int) -> Iterator[str]:
     """Rows of PerceptionTest, a line each."""
     draw = random.Random(0)
     for i in range(count):
-        meta = {"video_name": f"video_{i // 3}", "question_id": str(i % 3), "area": AREAS[i % 4],
+        meta = {"video_name": f"video_{i // 3 % VIDEOS}", "question_id": str(i % 3), "area": AREAS[i % 4],
                 "reasoning": "descriptive", "tag": [TAGS[i % 3]]}
         yield json.dumps({"id": f"video_{i // 3}/{i}", "bench": "perceptiontest", "question_type": "multiple_choice",
                           "question": "What does the person do with the cup?", "answer": str(i % 3),

@@ -23,7 +23,7 @@ def read_strictly(row: Published, prediction: str, cut: bool = False) -> Verdict
         text, cut, rule = str(row.meta["judge_output"]), False, "the judge's answer"
     answer, status = find_answer(text, needs_tag=cut)
     verdict = marked(row, Reply(text, answer, False, status, cut))
-    return replace(verdict, rule=", ".join(part for part in (rule, verdict.rule) if part))
+    return replace(verdict, rule=", ".join(part for part in (rule, verdict.rule) if part)) if rule else verdict
 
 
 def is_caption(row: Published) -> bool:
