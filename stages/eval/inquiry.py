@@ -56,7 +56,7 @@ class Inquiry:
         if sample.id in self.data.published and ORDER not in sample.meta:
             return Marked(marked(self.row(sample), reply), reply.well_formed)
         found = grade(sample, reply)
-        return Marked(Verdict(found.score, found.status, found.parsed), reply.well_formed)
+        return Marked(Verdict(found.score, found.status, found.parsed, found.rule), reply.well_formed)
 
     def _text(self, sample: Sample, times: Sequence[float]) -> str:
         said = self.data.subtitles(sample, times) if self.data.subtitles else None
