@@ -4,6 +4,7 @@ A comparison protocol's rules stand with their benchmark: `protocols/<bench>.py`
 """
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from typing import cast
@@ -13,6 +14,7 @@ from strive.configs.load import nearest
 from strive.stages.eval.protocols.rule import Rule
 from strive.stages.eval.protocols.verdict import UNSCORABLE, Verdict
 from strive.stages.eval.published import Published
+from strive.stages.tasks.sample_rows import RowError
 
 COMPARISONS = ("official", "lmms-eval", "vlmevalkit", "video-r1")
 PROTOCOLS = ("strict", *COMPARISONS)
@@ -50,7 +52,10 @@ def seen_text(prediction: str) -> str:
 
 def judge(protocol: str, row: Published, prediction: str, raw: bool = False, cut: bool = False) -> Verdict:
     """The verdict of a protocol on one reply; `raw`: comparison protocols read the whole reply, tags and all; `cut`: it
-    is known that the reply reached its token limit, which the strict protocol minds."""
+    is known that the reply reached its token limit, which the strict protocol minds. Raises `RowError` for a row that
+    is not its benchmark's."""
+    if row.options is not None and not isinstance(row.options, list | tuple | Mapping):
+        raise RowError(f"options is {row.options!r}"[:200], "a list, an object by letter, or null")
     if protocol == "strict":
         from strive.stages.eval.protocols.strict import read_strictly
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from strive.stages.eval.protocols import judge, rule_of
+from strive.stages.eval.protocols import PROTOCOLS, judge, rule_of
 from strive.stages.eval.published import Published
+from strive.stages.tasks.sample_rows import RowError
 
 OPTIONS = ["A. Apples.", "B. Candles.", "C. Berries.", "D. Dutch angle, not a dolly zoom."]
 HARNESSES = ("official", "lmms-eval", "vlmevalkit", "video-r1")
@@ -80,3 +81,10 @@ def test_captions_stand_where_each_harness_puts_them() -> None:
     assert prompt("lmms-eval", "").startswith("This video's subtitles are listed below: \nNo subtitles available\n")
     assert prompt("lmms-eval", "hello").endswith("\nThe best answer is:")
     assert "listed below:\nhello\nSelect" in prompt("vlmevalkit", "hello")
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("options", [5, "A. one\nB. two"])
+def test_options_that_are_no_list_are_refused_by_row(protocol: str, options: object) -> None:
+    with pytest.raises(RowError, match="options is"):
+        judge(protocol, Published("1", "videomme", "", "Which?", options, "B"), "B")
