@@ -23,7 +23,6 @@ from strive.stages.eval.published import Published
 from strive.stages.tasks.sample import Sample
 from strive.stages.tasks.sample_rows import RowError, sample_of
 
-PUBLISHED_ROWS = 1000
 COLUMNS = ("id", "video", "question_type", "question", "choices", "answer")
 LAYOUT = "validation.json (or data/validation-*.parquet) and videos/<Subject>/<n>.mp4"
 CHOICE, OPEN = "multiple-choice", "open-ended"

@@ -22,7 +22,6 @@ from strive.stages.tasks.prompt import letter_of
 from strive.stages.tasks.sample import Sample
 from strive.stages.tasks.sample_rows import RowError, sample_of
 
-PUBLISHED_ROWS = 4000
 COLUMNS = ("video", "question", "candidates", "answer")
 LAYOUT = "json/<task>.json and video/, as published in OpenGVLab/MVBench"
 FOLDERS = {

@@ -27,7 +27,6 @@ from strive.stages.tasks.prompt import letter_of
 from strive.stages.tasks.sample import Sample
 from strive.stages.tasks.sample_rows import RowError, sample_of
 
-PUBLISHED_ROWS = 19140
 ASKED = ("video_name", "question", "question_id", "options")
 COLUMNS = (*ASKED, "answer_id", "area", "reasoning", "tag")
 LAYOUT = "mc_question_val/validation-*.parquet (or mc_question_valid.json) and videos_chunked_*.zip (or videos/)"

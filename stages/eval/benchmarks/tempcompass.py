@@ -28,7 +28,6 @@ from strive.stages.tasks.prompt import letter_of
 from strive.stages.tasks.sample import Sample
 from strive.stages.tasks.sample_rows import RowError, sample_of
 
-PUBLISHED_ROWS = 7540
 CHOICE, YES_NO, MATCHING, CAPTIONING = "multi-choice", "yes_no", "caption_matching", "captioning"
 TASKS = (CHOICE, YES_NO, MATCHING, CAPTIONING)
 SPELLINGS = {task.replace("-", "_"): task for task in TASKS} | {"multiple_choice": CHOICE}

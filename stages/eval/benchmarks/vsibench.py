@@ -23,7 +23,6 @@ from strive.stages.eval.published import Published
 from strive.stages.tasks.sample import Sample
 from strive.stages.tasks.sample_rows import RowError, sample_of
 
-PUBLISHED_ROWS = 5130
 COLUMNS = ("id", "dataset", "scene_name", "question_type", "question", "ground_truth", "options")
 DATASETS = ("arkitscenes", "scannet", "scannetpp")
 LAYOUT = "test.jsonl (or test_debiased.parquet, test_pruned.parquet) and arkitscenes.zip, scannet.zip, scannetpp.zip"

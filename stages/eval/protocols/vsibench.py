@@ -73,7 +73,9 @@ def mra_verdict(
 ) -> Verdict:
     """MRA against the row's gold; 0 where nothing was read, no verdict for a gold on which the harness stops."""
     gold = as_float(row.answer)
-    if value is None or gold is None:
+    if gold is None:
+        return UNSCORABLE
+    if value is None:
         return Verdict(0.0, status_of(text, None), None, rule)
     try:
         return Verdict(mra_of_error(error(value, gold)), "ok", f"{value:.12g}", rule)

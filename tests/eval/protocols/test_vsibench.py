@@ -114,6 +114,10 @@ def test_an_unknown_task_and_a_gold_of_zero_have_no_verdict():
     assert [judge(name, number("0"), "1").score for name in HARNESSES] == [None, None, 0, 0]
 
 
+def test_a_gold_that_is_no_number_has_no_verdict_where_the_harness_stops():
+    assert [judge(name, number("many"), "4").score for name in HARNESSES[:3]] == [None] * 3
+
+
 def test_prompts_are_the_harnesses_own():
     def prompt(name, row):
         return rule_of(name, "vsibench").prompt(row, None)
