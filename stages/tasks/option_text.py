@@ -26,6 +26,7 @@ DISCLAIMER = re.compile(r"(?:i )?(?:dont|do not|cant|cannot) (?:know|tell|say)|(
 TURN = re.compile(r"\b(?:but|though|however|guess|maybe|probably|if i had to)\b")
 JOINT = re.compile(r"\b(?:and|then|first|next|finally|lastly|followed by|after that)\b|\n|->|=>|→|>"
                    r"|(?<!\w)\d{1,2}[.):](?=\s)")
+LONGEST_LEAD = 40  # words that an answer may have beside the option's own: a lead-in, articles, signs
 PARTS = re.compile(r"[,;]|->|→")
 SENTENCES = re.compile(r"[.!?;]+(?=\s|$)|\n+")
 VERDICT_NOUN = re.compile(r"\b(?:right|correct) (?=answer|option|choice)|\b(?:thats|that is|youre|you are) right\b")
@@ -33,6 +34,8 @@ VERDICT_NOUN = re.compile(r"\b(?:right|correct) (?=answer|option|choice)|\b(?:th
 
 def equal_options(text: str, options: Sequence[str]) -> set[int]:
     """Indices of the options whose normalised text equals the answer's (a lead-in like "the answer is" is dropped)."""
+    if len(text.split()) > max(len(option.split()) for option in options) + LONGEST_LEAD:
+        return set()
     wanted = lead_in(normal(text))
     return {i for i, option in enumerate(options) if normal(option) and normal(option) == wanted}
 

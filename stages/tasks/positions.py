@@ -12,6 +12,8 @@ CARDINALS = {w: i for i, w in enumerate(["one", "two", "three", "four", "five", 
 CARDINALS |= {str(i + 1): i for i in range(26)}
 ORDINAL_WORD = rf"({'|'.join(ORDINALS)}|last)"
 ORDINAL = re.compile(rf"\b(?:the\s+)?{ORDINAL_WORD}\s+(option|choice|answer|alternative)\b", re.IGNORECASE)
+ORDINAL_LIKE = re.compile(rf"{ORDINAL_WORD}\s+(?:option|choice|answer|alternative)")  # in lower case, and so quick
+CARDINAL_LIKE = re.compile(r"(?:option|choice|alternative)\s*(?:n|#|o|t|f|s|e|\d)")
 ORDINAL_ALONE = re.compile(
     rf"\s*(?:(?:the\s+)?(?:answer|choice)\s*(?:is|:)\s*|it(?:'s| is)\s+)?(?:the\s+)?"
     rf"{ORDINAL_WORD}(?:\s+one)?\s*[.!]?\s*",
@@ -52,9 +54,9 @@ def by_position(text: str, options: Sequence[str]) -> str:
     alone = ORDINAL_ALONE.fullmatch(text)
     if alone and not any(re.search(rf"\d|\b{alone[1]}\b", option, re.IGNORECASE) for option in options):
         return ordinal(alone)
-    if "last" in low or any(word in low for word in ORDINALS):
+    if ORDINAL_LIKE.search(low):
         text = ORDINAL.sub(ordinal, text)
-    return CARDINAL.sub(cardinal, text) if any(word in low for word in ("option", "choice", "alternative")) else text
+    return CARDINAL.sub(cardinal, text) if CARDINAL_LIKE.search(text.lower()) else text
 
 
 def ordinal_option(index: int, count: int) -> str:
