@@ -7,6 +7,7 @@ from typing import Any
 from strive.cli.session import Session
 from strive.cli.table import table
 
+MOST_FAILED = 5
 APART = ("unparsed", "ambiguous", "truncated", "empty", "unscorable", "undecodable", "too_large")
 
 
@@ -87,8 +88,17 @@ def lines_of(outcome: Any, folder: Path, scorer: str) -> list[str]:
         *shown,
         *headline(found.get("headline") or {}),
         *tables(found["groups"]),
+        *failures(outcome.failed),
+        *(f"  {name}: {path}" for name, path in outcome.files.items()),
         f"  {folder / 'results.json'}",
     ]
+
+
+def failures(failed: list[dict[str, str]]) -> list[str]:
+    """What failed and why, the first few by name: an exit code 3 must not send its reader to a file."""
+    more = len(failed) - MOST_FAILED
+    return [*(f"  failed: {one['id']}: {one['reason']}" for one in failed[:MOST_FAILED]),
+            *([f"  failed: {more} more (--json names all)"] if more > 0 else [])]
 
 
 def headline(figures: dict[str, Any]) -> list[str]:

@@ -135,6 +135,8 @@ def test_a_server_that_is_not_there_ends_the_run_and_says_so(
     url = f"http://127.0.0.1:{free_port()}/v1"
     with pytest.raises(MissingError, match="after 1 tries"):
         run_eval(job(tmp_path / "run", dataset, shared_store, url, "eval.retries=0", "eval.concurrency=2"))
+    with pytest.raises(MissingError, match="after 1 tries"):  # fewer questions than would be asked at once
+        run_eval(job(tmp_path / "run", dataset, shared_store, url, "eval.retries=0", "eval.concurrency=64"))
     with pytest.raises(UsageError, match="--endpoint"):
         run_eval(job(tmp_path / "other", dataset, shared_store, "localhost:8000"))
 

@@ -31,11 +31,13 @@ class EndpointAnswerer:
         self.model, self.screen, self.config = model, screen, config
         self.client = client_of(config)
         self.silent = 0  # questions lost in a row because nobody answered
+        self.patience = config.concurrency
         self.held: tuple[Place, Shown, list[str]] | None = None
 
     def answers(self, asks: Sequence[Ask], noted: Mapping[str, int]) -> Iterator[Sequence[Answer | Unanswered]]:
         """See `Answerer`: outcomes as they come."""
-        todo = iter([ask for ask in asks if ask.sample.id not in noted])
+        owed = [ask for ask in asks if ask.sample.id not in noted]
+        self.patience, todo = min(self.config.concurrency, len(owed)), iter(owed)
         running: set[asyncio.Task[Answer | Unanswered]] = set()
         with asyncio.Runner() as runner:  # leaving it cancels what still runs
             loop, one_at_a_time = runner.get_loop(), asyncio.Lock()
@@ -83,10 +85,10 @@ class EndpointAnswerer:
         return Unanswered(ask.sample, said)
 
     def unheard(self, ask: Ask, error: Exception) -> Unanswered:
-        """A question that nobody answered; after as many in a row as are asked at once, the server is given up."""
+        """Nobody answered this question; the server is given up after as many in a row as are asked at once, or all."""
         self.silent += 1
         said = f"{self.config.endpoint}: {error} after {self.config.retries + 1} tries"
-        if self.silent >= self.config.concurrency:
+        if self.silent >= self.patience:
             raise MissingError(said, "a server that answers", "Start it, or raise eval.request_timeout_s and "
                                "eval.retries; then run again: what was answered is kept.")
         return Unanswered(ask.sample, said)

@@ -25,6 +25,8 @@ def video_finder(data: Path, work: Path, archives: Sequence[Path], folders: Sequ
         raise MissingError(f"{data}: no videos ({looked}, no folder {', '.join(folders[:4])})", layout,
                            "Download the videos into the folder.")
 
+    looked_in = " and ".join([f"{len(archives)} zip files"] * bool(archives) + [f"{len(there)} folders"] * bool(there))
+
     def find(sample: Sample) -> Path:
         path = PurePosixPath(sample.video)
         for suffix in SUFFIXES:
@@ -33,7 +35,7 @@ def video_finder(data: Path, work: Path, archives: Sequence[Path], folders: Sequ
                 return data / name
             if name in packed:
                 return unpack(packed[name], work)
-        raise ItemError(f"no video {path.name} in {len(archives)} zip files and {len(there)} folders")
+        raise ItemError(f"no video {path} in {looked_in}")
 
     return find
 
