@@ -92,6 +92,7 @@ REJECT_RIGHT = re.compile(
     rf"{OPENING}(?:option\s+|choice\s+)?(?:"
     rf"(?:{COPULA_RIGHT}\s+)?(?:{SOFTER}\s+)*(?:{WRONG})"
     rf"|(?:{COPULA_RIGHT}|does|do|did|can|could|would|will|has|have)\s+(?:{SOFTER}\s+)*not\b"
+    rf"|{COPULA_RIGHT}\s+[\w ]{{1,30}}?\bbut\s+(?:{SOFTER}\s+)*(?:{WRONG})|only if\b"
     r"|(?:is|was|are|does|do|did|ca|could|would|wo|has|have)n't\b|cannot\b|contradicts?\b|fails?\b|不|没)",
     re.IGNORECASE,
 )

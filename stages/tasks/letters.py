@@ -148,7 +148,7 @@ def after_option(right: str, option: str) -> str:
 
 def is_last_sentence(text: str, one: Mention) -> bool:
     """The letter is all that stands on the last line or in the last sentence."""
-    before = re.search(r"(?:^|\n|[.!?]\s)\s*[\"'(\[{<]*$", text[max(0, one.start - 40) : one.start]) is not None
+    before = re.search(r"(?:^|\n|[.!?;]\s)\s*[\"'(\[{<]*$", text[max(0, one.start - 40) : one.start]) is not None
     return before and re.fullmatch(r"[\s\"')\]}>.:!]*", text[one.end : one.end + 200]) is not None
 
 
