@@ -7,13 +7,14 @@ import typer
 
 from strive.cli.eval_text import headline, percent, tables
 from strive.cli.options import Common, common
-from strive.cli.session import open_session
+from strive.cli.session import default_workers, open_session
 
 EXAMPLES = (
     "Examples: strive grade predictions.jsonl"
     " · strive grade predictions.jsonl --protocol lmms-eval --out verdicts.jsonl"
     " · strive grade runs/videomme/predictions.jsonl --protocol official"
 )
+WORTH_WORKERS = 1 << 20  # bytes of predictions from which several processes judge them
 
 
 def add_to(app: typer.Typer, name: str, help_line: str) -> None:
@@ -40,7 +41,8 @@ def grade(
     check_protocol(protocol)
     if options.dry_run:
         session.finish(lines=[f"would grade {file} by {protocol}"], outputs={"out": out} if out else {})
-    grader = grade_file(file, Grader(protocol, raw), out, bench)
+    workers = options.workers or (default_workers() if file.is_file() and file.stat().st_size >= WORTH_WORKERS else 1)
+    grader = grade_file(file, Grader(protocol, raw, workers), out, bench)
     figures = grader.figures()
     for one in grader.odd:
         session.out.warn(f"row {one['row']} ({one['id']}): {one['reason']}")

@@ -7,10 +7,8 @@ from typing import Any
 
 from strive.stages.eval.benchmarks import is_aside, rows_of
 from strive.stages.eval.figures.tally import Tally
+from strive.stages.eval.grading.judging import Judged, judged_apart
 from strive.stages.eval.grading.rows import ToGrade
-from strive.stages.eval.protocols import judge
-from strive.stages.eval.protocols.verdict import Verdict
-from strive.stages.tasks.sample_rows import RowError
 
 MOST_NAMED = 20
 """Rows named in a summary; all are counted."""
@@ -20,12 +18,15 @@ MOST_NAMED = 20
 class Grader:
     """One protocol over rows of any benchmarks. `raw`: comparison protocols read whole replies, tags and all.
 
+    workers: processes that judge.
+
     tallies: by benchmark. odd: rows that are not what their benchmark publishes, and rows whose id was there before,
     the first of each with its number; `n_odd` counts them all. Ids are kept as 64-bit hashes.
     """
 
     protocol: str
     raw: bool = False
+    workers: int = 1
     n: int = 0
     tallies: dict[str, Tally] = field(default_factory=dict)
     odd: list[dict[str, str]] = field(default_factory=list)
@@ -34,32 +35,23 @@ class Grader:
 
     def grade(self, rows: Iterable[ToGrade]) -> Iterator[dict[str, Any]]:
         """A line for each row, in order: `{"id", "parsed", "score", "status"}`."""
-        for one in rows:
-            verdict = self.verdict(one)
-            yield {"id": one.row.id, "parsed": verdict.parsed, "score": verdict.score, "status": verdict.status}
+        for one in judged_apart(self.protocol, self.raw, rows, self.workers):
+            self.count(one)
+            verdict = one.verdict
+            yield {"id": one.row.row.id, "parsed": verdict.parsed, "score": verdict.score, "status": verdict.status}
 
-    def verdict(self, one: ToGrade) -> Verdict:
-        """Judge a row and count it."""
-        kind = rows_of(one.row.bench)
-        found = self.judged(one)
+    def count(self, one: Judged) -> None:
+        """Count a row under its benchmark, and note what is odd about it."""
+        asked, row = one.row, one.row.row
+        for what, reason in (("not asked", asked.missing), ("not as published", one.odd),
+                             ("failed request", asked.failed and f"graded as written: {asked.failed}")):
+            if reason:
+                self.note(what, asked, reason)
         self.n += 1
-        self.note_again(one)
-        tally = self.tallies.setdefault(one.row.bench, Tally())
-        tally.add(found, kind.categories(one.row), kind.video(one.row), aside=is_aside(one.row))
-        return found
-
-    def judged(self, one: ToGrade) -> Verdict:
-        """The protocol's verdict; none on a question that was never asked, or that is not what its benchmark has."""
-        if one.missing:
-            self.note("not asked", one, one.missing)
-            return Verdict(None, "unscorable", None, one.missing, counted=False)
-        if one.failed:
-            self.note("failed request", one, f"graded as written: {one.failed}")
-        try:
-            return judge(self.protocol, one.row, one.prediction, self.raw, one.cut)
-        except RowError as error:
-            self.note("not as published", one, error.what)
-            return Verdict(None, "unscorable", None, error.what, counted=False)
+        self.note_again(asked)
+        kind = rows_of(row.bench)
+        tally = self.tallies.setdefault(row.bench, Tally())
+        tally.add(one.verdict, kind.categories(row), kind.video(row), aside=is_aside(row))
 
     def note_again(self, one: ToGrade) -> None:
         """Notice an id that was there before: it counts twice in every figure."""
