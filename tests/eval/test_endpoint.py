@@ -120,6 +120,12 @@ def test_a_question_that_a_server_refuses_fails_alone_with_its_words(
         assert run_eval(job(tmp_path / "run", dataset, shared_store, server.url)).done == 1  # asked again, and taken
 
 
+def test_a_refusal_in_another_servers_form_is_told_too(tmp_path: Path, dataset: Path, shared_store: Store) -> None:
+    with Faulty({2: 400}, refusal={"detail": "pinned to another model"}) as server:
+        outcome = run_eval(job(tmp_path / "run", dataset, shared_store, server.url, "eval.concurrency=1"))
+    assert "pinned to another model" in outcome.failed[0]["reason"]
+
+
 @pytest.mark.parametrize(("fault", "kind"), [(401, UsageError), (404, UsageError)])
 def test_what_every_question_would_meet_ends_the_run(
     tmp_path: Path, dataset: Path, shared_store: Store, fault: int, kind: type[Exception]
@@ -151,8 +157,10 @@ def test_a_thought_that_a_server_took_out_is_put_back(tmp_path: Path, dataset: P
 class Faulty:
     """A server of the OpenAI kind whose n-th request meets `faults[n]`: an HTTP status, or a connection cut."""
 
-    def __init__(self, faults: dict[int, Any] | None = None, message: Any = None, finish: str = "stop") -> None:
+    def __init__(self, faults: dict[int, Any] | None = None, message: Any = None, finish: str = "stop",
+                 refusal: Any = None) -> None:
         self.faults, self.finish = faults or {}, finish
+        self.refusal = refusal or {"error": {"message": "longer than the context"}}
         self.message = message or {"content": "<think>red</think><answer>A</answer>"}
         self.bodies: list[dict[str, Any]] = []
         outer = self
@@ -174,7 +182,7 @@ class Faulty:
         if fault == "hang up":
             request.connection.shutdown(socket.SHUT_RDWR)
             return
-        found: dict[str, Any] = {"error": {"message": "longer than the context"}} if fault else {
+        found: dict[str, Any] = self.refusal if fault else {
             "id": "x", "object": "chat.completion", "created": 0, "model": body["model"],
             "choices": [{"index": 0, "message": {"role": "assistant", **self.message}, "finish_reason": self.finish}],
             "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}}

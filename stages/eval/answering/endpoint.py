@@ -78,7 +78,8 @@ class EndpointAnswerer:
 
     def refused(self, ask: Ask, error: Any) -> Unanswered:
         """The server's refusal of one question, or the end where it would refuse all of them."""
-        said = f"{self.config.endpoint} refused: HTTP {error.status_code}: {error.message}"[:600]
+        words = error.response.text or error.message  # the message leaves out a body that isn't of OpenAI's form
+        said = f"{self.config.endpoint} refused: HTTP {error.status_code}: {words}"[:600]
         if error.status_code in HOPELESS:
             raise UsageError(said, f"a server that has the model {self.model} for this key",
                              f"Check --model (its name there), --endpoint, and the variable {KEY}.")
