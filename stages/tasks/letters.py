@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from strive.stages.tasks import cues
@@ -12,10 +13,6 @@ from strive.stages.tasks.prompt import letter_of
 Strength = Literal["none", "mark", "lead", "verdict", "statement"]
 
 WORD = "A-Za-z0-9_À-ɏ"
-MENTION = re.compile(
-    rf"(?<![{WORD}])[(\[{{<\"']\s*(?P<bracketed>[A-Za-z])\s*[.)]?[)\]}}>\"'](?![{WORD}])"
-    rf"|(?<![{WORD}'&/.\-])(?P<alone>[A-Za-z])(?![{WORD}'&]|\+\+|#|-\w|\.[A-Za-z])"
-)
 AFTER_ARTICLE = re.compile(  # what may follow "A" or "I" for it to be a letter, not an article or a pronoun
     r"^\s*(?:$|[^\w\s]|\n|(?:because|since|as|and|or|but|is|was|are|isn't|would|seems|looks|which|where|if|then|also|"
     r"not|matches|fits|describes|does|doesn't|cannot|can't|must|should)\b(?!\s+(?:man|woman|person|dog|boy|girl)\b))|^[一-鿿]",
@@ -34,6 +31,16 @@ WEAK: tuple[Strength, ...] = ("none", "mark", "lead")
 LONGEST_CLAUSE = 200  # characters looked at on either side of a letter
 
 
+@lru_cache(26)
+def mention_of(count: int) -> re.Pattern[str]:
+    """A letter of `count` options, in brackets or standing alone."""
+    letter = f"[A-{letter_of(count - 1)}a-{letter_of(count - 1).lower()}]"
+    return re.compile(
+        rf"(?<![{WORD}])[(\[{{<\"']\s*(?P<bracketed>{letter})\s*[.)]?[)\]}}>\"'](?![{WORD}])"
+        rf"|(?<![{WORD}'&/.\-])(?P<alone>{letter})(?![{WORD}'&]|\+\+|#|-\w|\.[A-Za-z])"
+    )
+
+
 @dataclass
 class Mention:
     """One place where a letter is named."""
@@ -50,10 +57,8 @@ class Mention:
 
 def mentions(text: str, options: Sequence[str]) -> list[Mention]:
     """Every letter that `text` (plain) names among `options`, in order, with what is said of it."""
-    found = [
-        m for m in map(lambda hit: mention_at(text, hit), MENTION.finditer(text)) if letter_index(m) < len(options)
-    ]
-    found = [m for m in found if is_letter(text, m)]
+    hits = mention_of(len(options)).finditer(text) if options else ()
+    found = [one for hit in hits if is_letter(text, one := mention_at(hit))]
     for one in found:
         judge(text, one, options[letter_index(one)])
     join(text, found)
@@ -61,8 +66,8 @@ def mentions(text: str, options: Sequence[str]) -> list[Mention]:
     return found
 
 
-def mention_at(text: str, hit: re.Match[str]) -> Mention:
-    """The mention that a match of `MENTION` stands for; `letter` keeps its case until `judge`."""
+def mention_at(hit: re.Match[str]) -> Mention:
+    """The mention that a match of `mention_of` stands for; `letter` keeps its case until `judge`."""
     bracketed = hit.group("bracketed") is not None
     return Mention(hit.group("bracketed") or hit.group("alone"), hit.start(), hit.end(), bracketed)
 

@@ -12,7 +12,8 @@ CARDINALS = {w: i for i, w in enumerate(["one", "two", "three", "four", "five", 
 CARDINALS |= {str(i + 1): i for i in range(26)}
 ORDINAL_WORD = rf"({'|'.join(ORDINALS)}|last)"
 ORDINAL = re.compile(rf"\b(?:the\s+)?{ORDINAL_WORD}\s+(option|choice|answer|alternative)\b", re.IGNORECASE)
-ORDINAL_LIKE = re.compile(rf"{ORDINAL_WORD}\s+(?:option|choice|answer|alternative)")  # in lower case, and so quick
+PLACED_NOUN = re.compile(r"option|choice|answer|alternative")  # in lower case, and so quick
+BEFORE_NOUN = re.compile(rf"{ORDINAL_WORD}\s+$")
 CARDINAL_LIKE = re.compile(r"(?:option|choice|alternative)\s*(?:n|#|o|t|f|s|e|\d)")
 ORDINAL_ALONE = re.compile(
     rf"\s*(?:(?:the\s+)?(?:answer|choice)\s*(?:is|:)\s*|it(?:'s| is)\s+)?(?:the\s+)?"
@@ -54,7 +55,7 @@ def by_position(text: str, options: Sequence[str]) -> str:
     alone = ORDINAL_ALONE.fullmatch(text)
     if alone and not any(re.search(rf"\d|\b{alone[1]}\b", option, re.IGNORECASE) for option in options):
         return ordinal(alone)
-    if ORDINAL_LIKE.search(low):
+    if any(BEFORE_NOUN.search(low[max(0, m.start() - 40) : m.start()]) for m in PLACED_NOUN.finditer(low)):
         text = ORDINAL.sub(ordinal, text)
     return CARDINAL.sub(cardinal, text) if CARDINAL_LIKE.search(text.lower()) else text
 
