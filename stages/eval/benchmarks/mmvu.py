@@ -108,7 +108,8 @@ def video(row: Published) -> str:
 
 def categories(row: Published) -> Mapping[str, str | tuple[str, ...]]:
     """Question type, subject, and the discipline of the subject."""
-    found = {"question_type": row.question_type}
+    kind = row.question_type if row.question_type in (CHOICE, OPEN) else (CHOICE if options_of(row.options) else OPEN)
+    found = {"question_type": kind}
     told = row.meta.get("metadata")
     subject = row.meta.get("subject") or (told.get("subject") if isinstance(told, dict) else None)
     if isinstance(subject, str):

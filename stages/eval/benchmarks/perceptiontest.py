@@ -156,7 +156,8 @@ def categories(row: Published) -> Mapping[str, str | tuple[str, ...]]:
 def headline(tally: Tally, protocol: str) -> dict[str, Any]:
     """Top-1 over all questions, and by area as DeepMind counts it: by the questions' tags."""
     field = "area_by_tags" if "area_by_tags" in tally.tables else "area"
-    return {"top1": tally.whole.mean, **{f"area_{name}": value for name, value in tally.means(field).items()}}
+    found = {"top1": tally.whole.mean, **{f"area_{name}": value for name, value in tally.means(field).items()}}
+    return {**found, **({} if field == "area_by_tags" else {"note": "areas by the column area: no row tells its tags"})}
 
 
 def submission(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:

@@ -174,8 +174,8 @@ def categories(row: Published) -> Mapping[str, str | tuple[str, ...]]:
 def headline(tally: Tally, protocol: str) -> dict[str, Any]:
     """Accuracy by task, the unweighted mean of the three that need no judge, and the pooled one over them.
 
-    match_success: share of rows whose reply a rule could read (the official Match Success Rate). Captioning is None
-    without a judge's answers.
+    match_success: share of rows whose reply a rule could read (the official Match Success Rate is by task). Captioning
+    is None without a judge's answers.
     """
     tasks, cells = tally.means("task"), tally.tables.get("task", {})
     ruled = [cells[name] for name in TASKS[:3] if name in cells]
@@ -185,5 +185,7 @@ def headline(tally: Tally, protocol: str) -> dict[str, Any]:
     found = {"avg3": mean(three) if len(three) == 3 else None,
              "micro3": sum(cell.total for cell in ruled) / rows if rows else None,
              **{name: tasks.get(name) for name in TASKS},
-             "match_success": sum(cell.statuses["ok"] for cell in ruled) / seen if seen else None}
+             "match_success": sum(cell.statuses["ok"] for cell in ruled) / seen if seen else None,
+             **{f"match_success_{name}": cells[name].statuses["ok"] / sum(cells[name].statuses.values())
+                for name in TASKS[:3] if name in cells}}
     return {**found, **({"note": "captioning: n/a without a judge's answers"} if tasks.get(CAPTIONING) is None else {})}
