@@ -15,6 +15,7 @@ from strive.cache import disk, fault
 from strive.cache.ledger import append_line, read_jsonl
 from strive.cache.sweep import TEMPORARY, temporary_in
 from strive.cache.sync import chunks_of, make_folder, sync_folder, write_file
+from strive.configs.errors import UsageError
 
 __all__ = [
     "MANIFEST", "append_line", "check_name", "json_bytes", "publish_folder", "read_jsonl", "remove_folder",
@@ -36,8 +37,11 @@ def write_bytes(path: Path, data: bytes, workshop: Path | None = None) -> None:
 def write_stream(path: Path, chunks: Iterable[bytes], size_bytes: int = 0, workshop: Path | None = None) -> None:
     """`write_bytes` for bytes that come in pieces; what the pieces' maker raises leaves the old file untouched.
 
-    `size_bytes`: how many there will be about, for the message about a full disk.
+    `size_bytes`: how many there will be about, for the message about a full disk. Raises UsageError for a target that
+    is a folder or a device: a file must not take its place.
     """
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path}: not a regular file", "a file, or a name that is free", "Choose another name.")
     with disk.explained(path, size_bytes):
         make_folder(path.parent)
         temporary = temporary_in(workshop or path.parent)

@@ -90,9 +90,11 @@ def needed(session: Session, data: Path | None, folder: Path | None) -> tuple[Pa
 
 def measure(session: Session, name: str, data: Any, folder: Path) -> None:
     """One benchmark, from the plan to the summary; leaves."""
+    from strive.stages.eval.inquiry import Inquiry
     from strive.stages.eval.stage import run_eval
 
     job = job_of(session, name, data, folder)
+    Inquiry(job.config.eval, data)
     for text in shown_otherwise(session, job.model):
         session.out.warn(text)
     plan = plan_lines(job)

@@ -42,7 +42,7 @@ def grade(
     if options.dry_run:
         session.finish(lines=[f"would grade {file} by {protocol}"], outputs={"out": out} if out else {})
     workers = options.workers or (default_workers() if file.is_file() and file.stat().st_size >= WORTH_WORKERS else 1)
-    grader = grade_file(file, Grader(protocol, raw, workers), out, bench)
+    grader = grade_file(file, Grader(protocol, raw, workers), out, bench, options.limit)
     figures = grader.figures()
     for one in grader.odd:
         session.out.warn(f"row {one['row']} ({one['id']}): {one['reason']}")

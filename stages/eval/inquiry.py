@@ -34,7 +34,8 @@ class Inquiry:
         self.format: PromptFormat = format_named(config.prompt_format, "eval.prompt_format")
         rule = None if self.protocol == "strict" else rule_of(self.protocol, data.bench)
         if self.protocol != "strict" and (rule is None or rule.prompt is None):
-            raise UsageError(f"eval.protocol={self.protocol} does not ask {data.bench}",
+            what = "questions of a dataset file" if data.bench == "demo" else data.bench
+            raise UsageError(f"eval.protocol={self.protocol} does not ask {what}",
                              "a harness that has this benchmark", "Choose another --protocol; strict asks every one.")
         self.prompt = rule.prompt if rule else None
 

@@ -1,7 +1,9 @@
 """Grades a file of predictions into a file of verdicts."""
 
 import json
+from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from strive.cache.atomic import write_stream
@@ -13,24 +15,25 @@ from strive.stages.eval.grading.rows import ToGrade
 BLOCK = 1 << 16
 
 
-def grade_file(path: Path, grader: Grader, out: Path | None = None, bench: str | None = None) -> Grader:
-    """Grade every row; `out` gets a line a row, whole or not at all. Raises `UsageError` for a file without rows, and
-    for an `out` that is the file itself."""
+def grade_file(path: Path, grader: Grader, out: Path | None = None, bench: str | None = None,
+               limit: int | None = None) -> Grader:
+    """Grade every row, or the first `limit`; `out` gets a line a row, whole or not at all.
+
+    Raises `UsageError` for a file without rows, and for an `out` that is the file itself.
+    """
     if out is not None and out.exists() and path.exists() and out.samefile(path):
         raise UsageError(f"{out}: the predictions themselves", "another file for the verdicts", "Choose another --out.")
     rows = read_rows(path, bench)
+    graded = blocks(grader, islice(rows, limit), path)
     if out is None:
-        for _ in grader.grade(rows):
-            pass
+        deque(graded, maxlen=0)
     else:
-        write_stream(out, blocks(grader, rows), path.stat().st_size if path.exists() else 0)
-    if not grader.n:
-        raise UsageError(f"{path}: no rows", "at least one prediction", "Check the file.")
+        write_stream(out, graded, path.stat().st_size if path.exists() else 0)
     return grader
 
 
-def blocks(grader: Grader, rows: Iterator[ToGrade]) -> Iterator[bytes]:
-    """The verdicts as bytes, a block at a time."""
+def blocks(grader: Grader, rows: Iterator[ToGrade], path: Path) -> Iterator[bytes]:
+    """The verdicts as bytes, a block at a time. Raises `UsageError` at the end when there were no rows."""
     held: list[str] = []
     size = 0
     for line in grader.grade(rows):
@@ -39,4 +42,6 @@ def blocks(grader: Grader, rows: Iterator[ToGrade]) -> Iterator[bytes]:
         if size >= BLOCK:
             yield "".join(held).encode("utf-8", "surrogatepass")
             held, size = [], 0
+    if not grader.n:
+        raise UsageError(f"{path}: no rows", "at least one prediction", "Check the file.")
     yield "".join(held).encode("utf-8", "surrogatepass")

@@ -57,7 +57,7 @@ class Grader:
         """Notice an id that was there before: it counts twice in every figure."""
         name = hash((one.row.bench, one.row.id))
         if name in self.seen:
-            self.note("id twice", one, "its id was there before; it counts again")
+            self.note("id twice", one, "it counts again")
         self.seen.add(name)
 
     def note(self, what: str, one: ToGrade, reason: str) -> None:

@@ -20,15 +20,18 @@ LONGEST_CELL = 16 << 20
 MOST_JSON = 1 << 30
 MOST_SHEET = 1 << 30
 MAGIC = {b"PK\x03\x04": "sheet", b"\x1f\x8b": "gzip", b"\x80\x02": "pickle", b"\x80\x03": "pickle",
-         b"\x80\x04": "pickle", b"\x80\x05": "pickle"}
+         b"\x80\x04": "pickle", b"\x80\x05": "pickle", b"\xff\xfe": "utf16", b"\xfe\xff": "utf16"}
 REFUSED = {"pickle": ("a pickle, which can run code", "Save it as JSON, TSV or xlsx with the harness that wrote it."),
+           "utf16": ("UTF-16 text", "Save it as UTF-8."),
            "gzip": ("packed with gzip", "Unpack it first: gunzip FILE.")}
 
 
 def read_records(path: Path) -> Iterator[Record]:
     """The objects in order. Raises `MissingError` when there is no file, `UsageError` for one that can't be read."""
+    if path.is_dir():
+        raise UsageError(f"{path}: a folder, not a file", FORM, "Name the file, such as RUN/predictions.jsonl.")
     if not path.is_file():
-        raise MissingError(f"{path}: no such file", f"a file with {FORM}", "Check the path.")
+        raise MissingError(f"{path}: no such file", f"a file with {FORM}", "Check the path; stdin is not read.")
     kind = kind_of(path)
     if kind in REFUSED:
         what, do = REFUSED[kind]

@@ -34,7 +34,8 @@ def to_grade(number: int, record: Mapping[str, Any], bench: str | None = None) -
     named = {"bench": bench, **record} if bench else record
     missing = [name for name in REQUIRED if name not in named]
     if missing:
-        raise ValueError(f"no {', '.join(missing)}")
+        hint = " (or give --bench NAME)" if "bench" in missing else ""
+        raise ValueError(f"no {', '.join(missing)}{hint}")
     check_bench(named["bench"])
     if not isinstance(named["question"], str):
         raise ValueError(f"question is a {type(named['question']).__name__}, not a text")

@@ -83,6 +83,37 @@ def test_files_that_can_not_be_graded_each_have_their_own_words(tmp_path: Path) 
     assert code == 2 and "lmms-eval" in json.dumps(found["error"])
 
 
+def test_what_is_no_file_is_neither_read_nor_written_over(tmp_path: Path) -> None:
+    file = write(tmp_path / "in.jsonl", [row("a", "B")])
+    code, found = graded(file, "--out", str(tmp_path))
+    assert code == 2 and "not a regular file" in found["error"]["what"]
+    code, found = graded(tmp_path)
+    assert code == 2 and "a folder" in found["error"]["what"]
+    wide = tmp_path / "wide.jsonl"
+    wide.write_text(json.dumps(row("a", "B")), "utf-16")
+    assert "UTF-16" in graded(wide)[1]["error"]["what"]
+
+
+def test_verdicts_of_before_outlive_a_file_without_rows(tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    out.write_text("of before\n")
+    assert graded(write(tmp_path / "empty.jsonl", []), "--out", str(out))[0] == 2 and out.read_text() == "of before\n"
+
+
+def test_a_limit_grades_the_first_rows(tmp_path: Path) -> None:
+    code, found = graded(write(tmp_path / "in.jsonl", [row(f"q{i}", "B") for i in range(5)]), "--limit", "2")
+    assert code == 0 and found["done"] == 2
+
+
+def test_several_processes_give_the_same_verdicts_in_the_same_order(tmp_path: Path) -> None:
+    replies = ["<answer>B</answer>", "A or B", "", "not B but C", "I can't tell", "<think>B"]
+    rows = [row(f"q{i}", replies[i % 6], answer="ABCZ"[i % 4]) for i in range(1500)]
+    file, outs = write(tmp_path / "in.jsonl", rows), [tmp_path / "one.jsonl", tmp_path / "three.jsonl"]
+    found = [graded(file, "--out", str(out), "--workers", n)[1] for out, n in zip(outs, "13", strict=True)]
+    assert outs[0].read_bytes() == outs[1].read_bytes() and len(outs[0].read_text().splitlines()) == 1500
+    assert found[0]["accuracy"] == found[1]["accuracy"] and found[0]["n_odd"] == found[1]["n_odd"]
+
+
 def test_a_gold_that_its_benchmark_can_not_have_is_named_and_not_scored(tmp_path: Path) -> None:
     code, found = graded(write(tmp_path / "in.jsonl", [row("a", "B"), row("b", "B", answer="Z")]))
     assert code == 0 and found["n_unscorable"] == 1 and found["n"] == 1 and found["odd"][0]["id"] == "b"
