@@ -17,9 +17,12 @@ def candidates(row: Published) -> list[str]:
 
 
 def gold_letter(row: Published, last: bool = False) -> str | None:
-    """The letter of the candidate that the answer repeats; `last`: the last of equal ones."""
+    """The letter of the candidate that the answer repeats (`last`: the last of equal ones), or the answer where it is a
+    letter already."""
     places = [place for place, text in enumerate(candidates(row)) if text == row.answer]
-    return LETTERS[places[-1 if last else 0]] if places else None
+    if not places:
+        return row.answer if row.answer in tuple(LETTERS[: len(candidates(row))]) else None
+    return LETTERS[places[-1 if last else 0]]
 
 
 def bracketed(row: Published) -> str:
