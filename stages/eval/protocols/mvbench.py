@@ -60,13 +60,22 @@ def by_inference(row: Published, text: str) -> Verdict:
     gold = gold_letter(row, last=True)
     if gold is None:
         return UNSCORABLE
-    if not text:
-        return Verdict(0.0, "empty", None, "an empty reply stops the harness")
-    if names_option(text, gold):
-        return Verdict(1.0, "ok", gold, "first word within “(A)”")
+    status: Status = "ok" if text.strip() else "empty"
+    if names_option(text.strip(), gold):
+        return Verdict(1.0, status, gold if text.strip() else None, "first word within “(A)”, as an empty one is")
     letter = can_infer(text, dict(zip(LETTERS, candidates(row), strict=False)))
     letter = None if letter == NONE else letter
-    return Verdict(float(letter == gold), "ok" if letter else "unparsed", letter, "a lone letter, or an option's text")
+    right = letter == relettered(row)
+    return Verdict(float(right), "ok" if letter else "unparsed", letter, "a lone letter, or an option's text")
+
+
+def relettered(row: Published) -> str:
+    """The answer as VLMEvalKit compares an inferred letter with it: replaced by the letter of each candidate that it
+    equals, one after another, so that the first of equal ones counts."""
+    answer = str(row.answer)
+    for letter, text in zip(LETTERS, candidates(row), strict=False):
+        answer = letter if text == answer else answer
+    return answer
 
 
 def by_bare_letter(row: Published, text: str) -> Verdict:

@@ -29,10 +29,17 @@ def test_replies_get_the_verdict_of_each_harness(reply, official, lmms, video_r1
 
 @pytest.mark.parametrize(("reply", "score"), [
     ("B", 1), ("(B) Take it up.", 1), ("The answer is B.", 1), ("A man does it. The answer is B", 0),
-    ("Take it up.", 1), ("It is B because he takes the box off the table", 0), ("A", 0), ("Z", 0), ("", 0),
+    ("Take it up.", 1), ("It is B because he takes the box off the table", 0), ("A", 0), ("Z", 0), ("", 1), (" \n", 1),
+    (" B", 1), (" A", 0), ("\nB\nas he lifts it off the table top", 0),
 ])
 def test_vlmevalkit_infers_a_lone_letter_near_the_end_or_an_options_text(reply, score):
     assert judge("vlmevalkit", ROW, reply).score == score
+
+
+@pytest.mark.parametrize(("reply", "official", "kit"), [("A", 0, 1), ("C", 1, 1), ("It is A", 0, 1), ("It is C", 0, 0)])
+def test_of_equal_options_the_last_is_compared_and_the_first_inferred(reply, official, kit):
+    row = Published("1", "mvbench", "action_antonym", "What?", ["up", "down", "up"], "up")
+    assert (judge("official", row, reply).score, judge("vlmevalkit", row, reply).score) == (official, kit)
 
 
 def test_lmms_eval_leaves_empty_replies_out_of_its_denominator():
