@@ -38,8 +38,9 @@ def lmms(row: Published, text: str) -> Verdict:
     """Right by any of its rules; what was read instead is not told."""
     scored, gold = scored_text(text), str(row.answer)
     rule = matches_choice(scored, gold, options_of(row)) if is_choice(row) else matches_free(scored, gold)
-    status: Status = "ok" if rule else "unparsed" if scored else "empty"
-    return Verdict(float(rule is not None), status, gold if rule else None, rule or "by none of its rules")
+    status: Status = "empty" if not scored else "ok" if rule else "unparsed"
+    parsed = gold if rule and scored else None
+    return Verdict(float(rule is not None), status, parsed, rule or "by none of its rules")
 
 
 def video_r1_question(row: Published, subtitles: str | None) -> str:

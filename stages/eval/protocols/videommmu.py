@@ -59,7 +59,15 @@ def lost(rule: str = "an empty reply is left out") -> Verdict:
 def open_verdict(row: Published, text: str) -> Verdict:
     """Any number or text tail that matches."""
     right = matches_open(text, row.answer)
-    return Verdict(float(right), "ok", text.strip()[:200] or None, "any number or tail of the reply")
+    status: Status = "ok" if text.strip() else "empty"
+    return Verdict(float(right), status, text.strip()[:200] or None, "any number or tail of the reply")
+
+
+def choice_verdict(row: Published, text: str, found: tuple[str, str] | None) -> Verdict:
+    """The letter and where it stood, or neither."""
+    letter, rule = found or (None, "no letter, no option's text")
+    status: Status = "ok" if letter else "unparsed" if text.strip() else "empty"
+    return Verdict(float(letter == row.answer), status, letter, rule)
 
 
 def official(row: Published, text: str) -> Verdict:
@@ -68,8 +76,7 @@ def official(row: Published, text: str) -> Verdict:
         return lost()
     if not is_choice(row):
         return open_verdict(row, text)
-    letter, rule = mmmu_choice(text, [str(one) for one in row.options or []]) or (None, "no letter, no option's text")
-    return Verdict(float(letter == row.answer), "ok" if letter else "unparsed", letter, rule)
+    return choice_verdict(row, text, mmmu_choice(text, [str(one) for one in row.options or []]))
 
 
 def lmms(row: Published, text: str) -> Verdict:
@@ -78,9 +85,7 @@ def lmms(row: Published, text: str) -> Verdict:
     if not is_choice(row):
         return lost() if scored in ("", "API Error") else open_verdict(row, scored)
     letters = [chr(ord("A") + i) for i in range(len(row.options or []))]
-    letter, rule = lmms_letter(scored, letters) or (None, "no letter")
-    status: Status = "ok" if letter else "unparsed" if scored else "empty"
-    return Verdict(float(letter == row.answer), status, letter, rule)
+    return choice_verdict(row, scored, lmms_letter(scored, letters))
 
 
 def kit(row: Published, text: str) -> Verdict:

@@ -29,6 +29,17 @@ def open_one(gold: str) -> Published:
         ("<think>E</think><answer>B</answer>", "E", 0, 0),
         ("<think>surely E", "E", 1, 0),
         ("", "A", 0, 0),
+        ("(E)", "E", 1, 0),
+        ("It's an e-book", "E", 1, 0),
+        ("\u00c9clair", "E", 0, 0),
+        ("the_C_one", "C", 0, 0),
+        ("A man zooms", "A", 1, 0),
+        ("A man zooms", "C", 0, 0),
+        ("DUTCH ANGLE", "B", 1, 0),
+        ("radix", "E", 0, 0),
+        ("The answer is D.\r\n", "D", 1, 0),
+        ("\nD\n", "D", 1, 1),
+        ("B</s>", "B", 1, 0),
     ],
 )
 def test_choices(reply: str, gold: str, lmms: int, video_r1: int) -> None:
@@ -40,7 +51,10 @@ def test_choices(reply: str, gold: str, lmms: int, video_r1: int) -> None:
     ("reply", "gold", "right"),
     [("Dolly Zoom", "dolly zoom", 1), ("the dolly zoom technique", "Dolly Zoom", 1), ("", "Dolly Zoom", 1),
      ("e", "dijkstra's algorithm in e", 1), ("12.005", "12.0 m", 1), ("13", "12", 0), ("O(n²)", "O(N^2) time", 1),
-     ("the zoom was a dolly", "Dolly Zoom", 1), ("a pan", "Dolly Zoom", 0)],
+     ("the zoom was a dolly", "Dolly Zoom", 1), ("a pan", "Dolly Zoom", 0), ("DFS", "Depth-First Search (DFS)", 1),
+     ("-3.5", "3.5 m", 1), ("in 2024, 3.5 m", "3.5 m", 1), ("in 2024, 3.4 m", "3.5 m", 0), ("10.02", "10 cm", 1),
+     ("10.009", "10.0 cm", 1), ("10.02", "10.0 cm", 0), ("An angle (Dutch).", "Dutch Angle", 1),
+     ("<think>no</think>", "x", 1)],
 )
 def test_open_questions_are_matched_generously(reply: str, gold: str, right: int) -> None:
     assert judge("lmms-eval", open_one(gold), reply).score == right

@@ -1,5 +1,7 @@
 """Video-MMMU under four harnesses: many options, open answers, what is left out, the prompts of the tracks."""
 
+from time import process_time
+
 import pytest
 
 from strive.stages.eval.protocols import judge, rule_of
@@ -35,6 +37,18 @@ def verdicts(row: Published, reply: str) -> tuple[float | None, ...]:
         ("A: first. Answer: B", "B", (0, 0, 1, 0)),
         ("the value that is written there is v7", "H", (1, 0, 1, 0)),
         ("", "A", (0, 0, 0, 0)),
+        ("B. v1 or C: v2", "B", (1, 1, 1, 0)),
+        ("B: v1, then A: v0", "B", (0, 1, 0, 0)),
+        ("(B) v1. (C) v2", "C", (1, 1, 1, 0)),
+        ("B C D", "D", (1, 0, 1, 0)),
+        ("B and then D", "D", (1, 0, 1, 0)),
+        ("Answer: C\nAnswer: D", "D", (1, 1, 1, 0)),
+        ("G\r\n", "G", (0, 1, 1, 1)),
+        ("it is v1 or v10 or else v3 there", "D", (1, 0, 1, 0)),
+        ("KLM", "L", (0, 0, 0, 0)),
+        ("Option J) is right", "J", (0, 1, 0, 0)),
+        ("<think>A.</think> H", "H", (0, 1, 0, 0)),
+        ("API Error", "I", (0, 1, 0, 0)),
     ],
 )
 def test_letters_out_of_fourteen_options(reply: str, gold: str, scores: tuple[int, ...]) -> None:
@@ -50,7 +64,10 @@ def test_an_article_beats_a_letter_in_lmms_eval() -> None:
     ("reply", "gold", "right"),
     [("The answer is 12.97.", "12.97", True), ("either 12.97 or 13.5", "12.97", True), ("about 13", "12.97", False),
      ("so it is 7,243,000 dollars", "7243000", True), ("= 1.297e1", "12.97", True),
-     ("The point at B", "A", True), ("it has a name", "Name", True), ("3.4291", "3.429", True)],
+     ("The point at B", "A", True), ("it has a name", "Name", True), ("3.4291", "3.429", True),
+     ("12,97", "12.97", False), ("It equals -3.", "-3", True), ("It equals 3", "-3", False), ("x = 3 = 4", "4", True),
+     ("x = 4\nDone", "4", True), ("the value is n/a.", "N/A", True), ("twelve", "12", False),
+     ("$12.97$", "12.97", True), ("24/7", "['24/7', '3.429', '3.43]", False)],
 )
 def test_open_answers_match_by_any_number_or_tail(reply: str, gold: str, right: bool) -> None:
     for name in ("official", "lmms-eval", "vlmevalkit"):
@@ -62,6 +79,22 @@ def test_empty_replies_are_dropped_as_each_harness_drops_them() -> None:
             for name in HARNESSES}
     assert kept == {"official": (False, False), "lmms-eval": (True, False), "vlmevalkit": (False, False),
                     "video-r1": (True, True)}
+
+
+@pytest.mark.parametrize(("reply", "counted"), [
+    ("The Answer:", (True, True, False)), ("API Error", (False, True, False)), (" ", (True, True, False)),
+    ("<think>B</think>", (True, True, True)),
+])
+def test_what_looks_like_a_failed_request_is_dropped_too(reply: str, counted: tuple[bool, ...]) -> None:
+    row = choice("A", SUGARS)
+    assert tuple(judge(name, row, reply).counted for name in HARNESSES[:3]) == counted
+    assert judge("lmms-eval", open_one("4"), "<think>4</think>").counted is False
+
+
+def test_a_reply_of_digits_only_is_read_at_once() -> None:
+    started = process_time()
+    assert judge("official", open_one("4"), "3" * 20_000).score == 0
+    assert process_time() - started < 2
 
 
 def test_a_row_without_a_type_is_a_choice_where_it_has_options() -> None:

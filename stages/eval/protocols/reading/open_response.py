@@ -8,10 +8,10 @@ INDICATORS = (
     "found to be ", "equals ", "determined to be ", "number of ", "value is ", "adds up to ", "have ", "has ",
 )
 TRIVIAL = frozenset(":,.!?;'")
-NUMBERS = tuple(map(re.compile, (
+NUMBERS = tuple(map(re.compile, (  # (?<!\d): not again from within the digits, which takes long on a reply of digits
     r"-?\b\d{1,3}(?:,\d{3})+\b",
-    r"-?\d+(?:\.\d+)?[eE][+-]?\d+",
-    r"-?(?:\d+\.\d+|\.\d+|\d+\b)(?![eE][+-]?\d+)(?![,\d])",
+    r"-?(?<!\d)\d+(?:\.\d+)?[eE][+-]?\d+",
+    r"-?(?:(?<!\d)\d+\.\d+|\.\d+|(?<!\d)\d+\b)(?![eE][+-]?\d+)(?![,\d])",
 )))
 Value = str | float
 
