@@ -3,7 +3,6 @@
 A comparison protocol's rules stand with their benchmark: `protocols/<bench>.py` holds `RULES`, one line a harness.
 """
 
-import re
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
@@ -11,6 +10,7 @@ from typing import cast
 
 from strive.configs.errors import UsageError
 from strive.configs.load import nearest
+from strive.stages.eval.protocols.reading.answer_tag import first_answer
 from strive.stages.eval.protocols.rule import Rule
 from strive.stages.eval.protocols.verdict import UNSCORABLE, Verdict
 from strive.stages.eval.published import Published
@@ -19,7 +19,6 @@ from strive.stages.tasks.sample_rows import RowError
 COMPARISONS = ("official", "lmms-eval", "vlmevalkit", "video-r1")
 PROTOCOLS = ("strict", *COMPARISONS)
 RULED = ("videomme", "tempcompass", "videommmu", "mmvu", "vsibench", "perceptiontest", "mvbench", "demo")
-ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
 
 __all__ = [
     "COMPARISONS", "PROTOCOLS", "UNSCORABLE", "Rule", "Verdict", "check_protocol", "judge", "rule_of", "seen_text",
@@ -45,9 +44,7 @@ def rule_of(protocol: str, bench: str) -> Rule | None:
 
 def seen_text(prediction: str) -> str:
     """What every comparison protocol reads: the first `<answer>`'s content if it isn't empty, else the whole reply."""
-    found = ANSWER.search(prediction)
-    inner = found[1].strip() if found else ""
-    return inner or prediction
+    return first_answer(prediction)
 
 
 def judge(protocol: str, row: Published, prediction: str, raw: bool = False, cut: bool = False) -> Verdict:

@@ -1,6 +1,7 @@
 """What holds for every comparison protocol, whatever the reply: tags, thoughts, and the range of a verdict."""
 
 import random
+import time
 
 import pytest
 
@@ -53,3 +54,12 @@ def test_a_verdict_is_right_or_wrong_and_a_right_one_counts(protocol: str, row: 
     assert {one.score for one in (*found, *nothing)} <= ({0.0, 1.0} if ruled else {None})
     assert {one.status for one in nothing} == ({"empty"} if ruled else {"unscorable"})
     assert all(one.counted for one in found if one.score)
+
+
+def test_a_reply_of_nothing_but_opening_tags_takes_no_time_that_matters() -> None:
+    row = Published("1", "videomme", "", "Which?", ["A. x", "B. y", "C. z", "D. w"], "B")
+    started = time.process_time()
+    for protocol in ("strict", "official", "lmms-eval", "vlmevalkit", "video-r1"):
+        judge(protocol, row, "<answer>" * 20_000)
+        judge(protocol, row, "<think>" * 20_000)
+    assert time.process_time() - started < 10

@@ -1,16 +1,15 @@
 """Video-R1's way with every benchmark: its question, its think-and-answer request, and its reward as the verdict."""
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 
+from strive.stages.eval.protocols.reading.answer_tag import first_answer
 from strive.stages.eval.protocols.verdict import Verdict
 
 Kind = Literal["multiple choice", "numerical", "regression", "OCR", "free-form"]
 
-ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 THINK = (
     "{question}\n"
@@ -58,12 +57,6 @@ def video_r1_verdict(kind: Kind, gold: Any, text: str) -> Verdict:
     if not text.strip():
         return Verdict(0.0, "empty", None, "nothing to read")
     return JUDGES[kind](str(gold).strip(), first_answer(text))
-
-
-def first_answer(text: str) -> str:
-    """The stripped content of the first `<answer>`, the whole text where that is empty."""
-    found = ANSWER.search(text)
-    return (found[1].strip() if found else "") or text
 
 
 def same_string(gold: str, answer: str) -> Verdict:
