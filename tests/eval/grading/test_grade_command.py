@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-STRIVE = [sys.executable, "-m", "strive.cli"]
+from grade_here import strive_grade
 
 
 def graded(file: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
     """Exit code and the object on stdout."""
-    done = subprocess.run([*STRIVE, "grade", str(file), "--json", *arguments], capture_output=True, text=True)
-    return done.returncode, json.loads(done.stdout)
+    code, said, _ = strive_grade(str(file), "--json", *arguments)
+    return code, json.loads(said)
 
 
 def row(name: str, prediction: Any, answer: str = "B", **more: Any) -> dict[str, Any]:
@@ -26,6 +25,14 @@ def row(name: str, prediction: Any, answer: str = "B", **more: Any) -> dict[str,
 def write(path: Path, rows: Iterable[Any]) -> Path:
     path.write_text("".join(json.dumps(one) + "\n" for one in rows), "utf-8")
     return path
+
+
+def test_a_process_of_its_own_says_the_same(tmp_path: Path) -> None:
+    file = write(tmp_path / "in.jsonl", [row("a", "B"), row("b", "C")])
+    done = subprocess.run([sys.executable, "-m", "strive.cli", "grade", str(file), "--json"], capture_output=True,
+                          text=True)
+    found, here = json.loads(done.stdout), graded(file)
+    assert (done.returncode, found["accuracy"], found["benches"]) == (here[0], 0.5, here[1]["benches"])
 
 
 def test_every_row_gets_a_verdict_in_its_order(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from grade_here import strive_grade
 
-STRIVE = [sys.executable, "-m", "strive.cli"]
 VIDEOMME = {"index": 0, "video": "-ab_C", "video_path": "./video/-ab_C.mp4", "duration": "short", "domain": "Knowledge",
             "candidates": "['A. It\\'s red.', \"B. 'Blue'.\", 'C. Green.', 'D. None.']", "sub_category": "Law",
             "task_type": "OCR Problems", "subtitle_path": "x", "question": "Which\tcolour?\nLook.", "answer": "B"}
@@ -20,10 +20,9 @@ VIDEOMME = {"index": 0, "video": "-ab_C", "video_path": "./video/-ab_C.mp4", "du
 def graded(file: Path, *arguments: str) -> tuple[int, dict[str, Any], list[dict[str, Any]]]:
     """Exit code, the object on stdout, the verdicts."""
     out = file.with_suffix(".verdicts")
-    done = subprocess.run([*STRIVE, "grade", str(file), "--json", "--out", str(out), *arguments],
-                          capture_output=True, text=True)
+    code, said, _ = strive_grade(str(file), "--json", "--out", str(out), *arguments)
     lines = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
-    return done.returncode, json.loads(done.stdout), lines
+    return code, json.loads(said), lines
 
 
 def tsv(path: Path, rows: list[dict[str, Any]]) -> Path:

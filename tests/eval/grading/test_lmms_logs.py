@@ -1,14 +1,12 @@
 """`strive grade` on lmms-eval's sample logs, with and without documents."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from grade_here import strive_grade
 
-STRIVE = [sys.executable, "-m", "strive.cli"]
 SELECT = ("Select the best answer to the following multiple-choice question based on the video and the subtitles. "
           "Respond with only the letter (A, B, C, or D) of the correct option.\n")
 
@@ -16,10 +14,9 @@ SELECT = ("Select the best answer to the following multiple-choice question base
 def graded(file: Path, *arguments: str) -> tuple[int, dict[str, Any], list[dict[str, Any]]]:
     """Exit code, the object on stdout, the verdicts."""
     out = file.with_suffix(".verdicts")
-    done = subprocess.run([*STRIVE, "grade", str(file), "--json", "--out", str(out), *arguments],
-                          capture_output=True, text=True)
+    code, said, _ = strive_grade(str(file), "--json", "--out", str(out), *arguments)
     lines = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
-    return done.returncode, json.loads(done.stdout), lines
+    return code, json.loads(said), lines
 
 
 def log(folder: Path, task: str, *rows: dict[str, Any]) -> Path:
