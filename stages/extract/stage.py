@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from strive.cache.key import library_series, make_key
+from strive.cache.key import library_series
 from strive.cache.store import Store
 from strive.configs.data_stages import ExtractConfig
-from strive.configs.errors import ItemError, MissingError
+from strive.configs.errors import ItemError
 from strive.configs.schema import Config
+from strive.stages.extract.items import VERSION, item_of
 from strive.stages.extract.probe import refuse
 from strive.stages.extract.worker import Pool
 from strive.stages.frames.frameset import FrameSet, write_frames
-from strive.stages.plan import Item, Job, Product, VideoRef
+from strive.stages.plan import Item, Job, Product
 
-VERSION = 1
 CHILD = "strive.stages.extract.child"
 AUTO = "pyav"  # chosen by measurement: docs/extract.md, printed by tests/benchmarks/decoders.py
 OPENCV = "opencv-python|opencv-python-headless|opencv-contrib-python|opencv-contrib-python-headless"
@@ -54,22 +54,6 @@ class ExtractStage:
 def decoder_of(config: ExtractConfig) -> str:
     """The decoder that will be used."""
     return AUTO if config.decoder == "auto" else config.decoder
-
-
-def item_of(ref: VideoRef, store: Store, settings: dict[str, Any], series: dict[str, str]) -> Item:
-    """The item of one video. A video that is gone is known by its last digest, so its frames stay usable."""
-    reason = refuse(ref.path)
-    gone = reason in ("no such file", "broken symbolic link")
-    if reason and not gone:
-        return Item(ref.id, None, blocked=reason)
-    try:
-        digest = store.video_digest(ref.path)
-    except MissingError:
-        return Item(ref.id, None, blocked=reason or "no such file")
-    except ItemError as error:
-        return Item(ref.id, None, blocked=str(error))
-    key = make_key("extract", VERSION, settings, {"video": digest, "series": series})
-    return Item(ref.id, key, {"video": ref, "digest": digest})
 
 
 class FrameMaker:
