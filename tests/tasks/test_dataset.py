@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from strive.configs.errors import MissingError, UsageError
-from strive.stages.tasks.dataset import read_dataset, resolve_video
+from strive.stages.tasks.dataset import open_dataset, read_dataset, resolve_video
 
 ROW: dict[str, Any] = {
     "id": "q1",
@@ -219,3 +219,20 @@ def test_links_out_are_refused_unless_followed(tmp_path: Path) -> None:
 def test_ordinary_odd_names_are_allowed(tmp_path: Path) -> None:
     for name in ("a b/ü ✓.mp4", "-x.mp4", "a..b.mp4", "./a.mp4", "sub/a.mp4"):
         assert resolve_video(name, tmp_path).is_relative_to(tmp_path)
+
+
+def test_an_opened_dataset_gives_the_same_samples_without_holding_them(tmp_path: Path) -> None:
+    path = tmp_path / "d.jsonl"
+    rows = [{**ROW, "id": f"q{i}", "question": f"What is shown in piece {i}? é"} for i in range(50)]
+    path.write_bytes(b"\xef\xbb\xbf" + b"\n".join(json.dumps(one).encode() + b"\n" for one in rows))
+    opened = open_dataset(path)
+    assert list(opened) == read_dataset(path) and len(opened) == 50
+    assert [one.id for one in opened[10:12]] == ["q10", "q11"] and opened[49].id == "q49"
+
+
+def test_an_opened_dataset_that_changes_is_not_read_on(tmp_path: Path) -> None:
+    path = write(tmp_path / "d.jsonl", {**ROW, "id": "a"})
+    opened = open_dataset(path)
+    write(path, {**ROW, "id": "b", "question": "Another question?"})
+    with pytest.raises(UsageError, match="changed while it was used"):
+        opened[0]
