@@ -9,6 +9,8 @@ import struct
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+from strive.stages.archive.member import Member
+
 Wholeness = Literal["whole", "cut", "unknown"]
 HEAD_BYTES = 4096
 EBML = b"\x1a\x45\xdf\xa3"
@@ -20,16 +22,23 @@ IMAGES = (
 BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp", b"sidx", b"moof"}
 
 
-def wholeness(path: Path) -> Wholeness:
+def wholeness(path: Path | Member) -> Wholeness:
     """Whether the outermost boxes of an MP4 / MOV, AVI or Matroska file end inside it."""
     with path.open("rb") as file:
-        size = os.fstat(file.fileno()).st_size
+        size = size_of(file)
         head = file.read(12)
         if head[4:8] in BOXES:
             return boxes(file, size)[0]
         if head[:4] == b"RIFF":
             return riff(file, size)
         return matroska(file, size) if head[:4] == EBML else "unknown"
+
+
+def size_of(file: BinaryIO) -> int:
+    """Bytes of an open file, which is left at its start."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    return size
 
 
 def boxes(file: BinaryIO, size: int) -> tuple[Wholeness, set[bytes]]:
@@ -103,7 +112,7 @@ def vint(file: BinaryIO) -> int | None:
     return None if value == (1 << 7 * (extra + 1)) - 1 else value
 
 
-def image_demuxer(path: Path) -> str | None:
+def image_demuxer(path: Path | Member) -> str | None:
     """The demuxer for an image file; left to itself FFmpeg takes the name for a pattern of many files."""
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
@@ -114,10 +123,10 @@ def image_demuxer(path: Path) -> str | None:
     return next((name for magic, name in IMAGES if head.startswith(magic)), None)
 
 
-def name_content(path: Path) -> str:
+def name_content(path: Path | Member) -> str:
     """Why a file that no demuxer takes is not a video, in words."""
     with path.open("rb") as file:
-        size = os.fstat(file.fileno()).st_size
+        size = size_of(file)
         head = file.read(HEAD_BYTES)
         if head[4:8] in BOXES and b"moov" not in boxes(file, size)[1]:
             return "index missing (file cut short?)"

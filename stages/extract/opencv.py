@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from strive.configs.errors import ItemError
+from strive.stages.archive.member import Member
 from strive.stages.bundle.opencv import import_cv2
 from strive.stages.extract.orientation import Orientation
 from strive.stages.extract.pyav import shots as pyav_shots
@@ -15,15 +16,17 @@ from strive.stages.extract.scan import DEMUXERS, open_container, video_stream
 from strive.stages.extract.shot import Shot
 
 
-def orientation_of(path: Path, facts: Any) -> Orientation:
+def orientation_of(path: Path | Member, facts: Any) -> Orientation:
     """The first frame's orientation, which OpenCV would apply wrongly when it mirrors."""
     with open_container(path) as container:
         first = next(pyav_shots(container, video_stream(container), facts), None)
     return first.orientation if first else Orientation()
 
 
-def shots(path: Path, facts: Any) -> Iterator[Shot]:
+def shots(path: Path | Member, facts: Any) -> Iterator[Shot]:
     """The frames in presentation order; times as OpenCV gives them, moved to the container's start."""
+    if not isinstance(path, Path):
+        raise ItemError("OpenCV reads no zip members; extract.decoder=pyav does")
     cv2 = import_cv2()
     upright = orientation_of(path, facts)
     os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = f"format_whitelist;{DEMUXERS}|protocol_whitelist;file|threads;1"

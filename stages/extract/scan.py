@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from strive.configs.errors import ItemError
+from strive.stages.archive.member import Member
 from strive.stages.extract.container import Wholeness, image_demuxer, name_content, wholeness
 from strive.stages.extract.pyav import av, explain
 from strive.stages.extract.timeline import usable_rate
@@ -67,11 +68,12 @@ class Facts:
         return span if self.held else max(self.header_duration_s or 0.0, span)
 
 
-def open_container(path: Path) -> Any:
+def open_container(path: Path | Member) -> Any:
     """The open container; `ItemError` naming what the file is. Playlists, which name other files, are refused."""
     options = {"format_whitelist": DEMUXERS, "protocol_whitelist": "file"}
+    source = str(path) if isinstance(path, Path) else path.open()
     try:
-        return av.open(str(path), format=image_demuxer(path), options=options, metadata_errors="replace")
+        return av.open(source, format=image_demuxer(path), options=options, metadata_errors="replace")
     except av.FFmpegError as error:
         explain(error)
         raise ItemError(name_content(path)) from error
@@ -88,7 +90,7 @@ def video_stream(container: Any) -> Any:
     return streams[0]
 
 
-def scan(path: Path) -> Facts:
+def scan(path: Path | Member) -> Facts:
     """Demux the whole file once. Raises `ItemError` with the reason when it is not a video."""
     with open_container(path) as container:
         stream = video_stream(container)

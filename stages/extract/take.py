@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from strive.configs.errors import ItemError
+from strive.stages.archive.contents import Entry
+from strive.stages.archive.member import Member
 from strive.stages.bundle.images import encode
 from strive.stages.bundle.opencv import import_cv2
 from strive.stages.extract import opencv, pyav
@@ -43,7 +45,7 @@ def take(request: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
     The request carries the extract config's result keys. The frames are chosen on the times of the frames that did
     decode; a first choice on packet times saves the second decoding pass whenever both agree.
     """
-    path = Path(request["path"])
+    path = source_of(request)
     facts = scan(path)
     expected = np.unique(facts.packet_times)
     limits = (request["fps"], request["min_frames"], request["max_frames"])
@@ -63,7 +65,15 @@ def take(request: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
     return header, [found.encoded[i][0] for i in chosen]
 
 
-def frames_of(path: Path, facts: Facts, decoder: str) -> Iterator[Shot]:
+def source_of(request: dict[str, Any]) -> Path | Member:
+    """The video file, or the zip member, that a request names."""
+    path = Path(request["path"])
+    if request.get("entry") is None:
+        return path
+    return Member(path, Entry(**request["entry"]), Path(request["spill"]))
+
+
+def frames_of(path: Path | Member, facts: Facts, decoder: str) -> Iterator[Shot]:
     """The video's frames, forward, by the named decoder."""
     if decoder == "opencv":
         yield from opencv.shots(path, facts)
@@ -72,7 +82,7 @@ def frames_of(path: Path, facts: Facts, decoder: str) -> Iterator[Shot]:
         yield from pyav.shots(container, video_stream(container), facts)
 
 
-def run(path: Path, facts: Facts, request: dict[str, Any], want: Any) -> Pass:
+def run(path: Path | Member, facts: Facts, request: dict[str, Any], want: Any) -> Pass:
     """Decode the whole video once; encode the frames for which `want(index, time)` is true."""
     found = Pass()
     target: tuple[int, int] | None = None

@@ -1,0 +1,1 @@
+"""Room archive: videos inside zip files, listed with limits and read where they lie."""
