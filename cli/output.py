@@ -187,7 +187,9 @@ def print_json(command: str, status: str, fields: dict[str, Any], seconds: float
         "seconds": round(seconds, 3),
         "outputs": {},
     }
-    sys.stdout.write(json.dumps({**base, **fields}, ensure_ascii=False, default=str) + "\n")
+    text = json.dumps({**base, **fields}, ensure_ascii=False, default=str)
+    # Control characters beyond ASCII could drive a terminal, and a name that is not UTF-8 cannot be encoded.
+    sys.stdout.write("".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text) + "\n")
 
 
 def printable(text: str) -> str:
