@@ -1,11 +1,20 @@
-"""Runs an action in a real child process, with a write fault if asked, and says how the child ended."""
+"""Runs an action in a real child process, with a write fault if asked; makes the dataset that whole runs are tried on."""
 
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from strive.cache import fault
+for folder in (Path(__file__).parent, Path(__file__).parents[1]):
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+
+from chain_world import World, make_world  # noqa: E402
+from warm_process import WarmProcess  # noqa: E402
+
+from strive.cache import fault  # noqa: E402
 
 InChild = Callable[..., int]
 
@@ -37,3 +46,25 @@ def _act(action: Callable[[], object], what: str | None) -> None:
         code = getattr(error, "code", 1)
     finally:
         os._exit(code)
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Four videos with three questions each."""
+    return make_world(tmp_path_factory.mktemp("world") / "data")
+
+
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmProcess]:
+    """Starts commands in processes that have imported everything."""
+    process = WarmProcess(tmp_path_factory.mktemp("warm"))
+    yield process
+    process.close()
+
+
+@pytest.fixture(scope="session")
+def calm(tmp_path_factory: pytest.TempPathFactory, world: World, warm: WarmProcess) -> Path:
+    """The cache of an undisturbed run of the whole chain; never written to."""
+    cache = tmp_path_factory.mktemp("calm") / "cache"
+    warm.finish(world.command("variants", cache))
+    return cache
