@@ -6,7 +6,7 @@ import os
 import re
 import stat as modes
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,21 @@ class Index:
             record = _read(place)
             if record is not None:
                 yield record["name"], record["value"]
+
+    def remember_list(self, name: str, rows: Iterable[tuple[str, str]]) -> None:
+        """Store (key, item id) pairs under `name`, a line each: `<64 hex> <id as JSON>`."""
+        lines = (f"{key} {json.dumps(item)}\n".encode() for key, item in rows)
+        atomic.write_stream(self._place(name).with_suffix(".list"), lines, workshop=self.root)
+
+    def recall_list(self, name: str) -> Iterator[tuple[str, str]]:
+        """The pairs last remembered under `name`; none when nothing was."""
+        try:
+            with self._place(name).with_suffix(".list").open("rb") as file:
+                for line in file:
+                    key, _, item = line.partition(b" ")
+                    yield key.decode(), json.loads(item)
+        except FileNotFoundError:
+            return
 
     def file_digest(self, path: Path) -> str:
         """The digest of a file, remembered by (absolute path, size, times, inode).

@@ -9,7 +9,7 @@
 import errno
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,8 @@ class Store:
             yield self.find(stage, key)
 
     def publish(
-        self, stage: str, key: str, files: Mapping[str, bytes], provenance: Mapping[str, Any], replace: bool = False
+        self, stage: str, key: str, files: Mapping[str, bytes | Path], provenance: Mapping[str, Any],
+        replace: bool = False,
     ) -> Artefact:
         """Make the artefact appear, complete; an intact one that is already there is returned unchanged.
 
@@ -73,7 +74,7 @@ class Store:
         existing = None if replace else self._look(place)
         if existing is not None and not existing.damage():
             return existing
-        disk.require(self.root, sum(len(data) for data in files.values()))
+        disk.require(self.root, sum(_length(data) for data in files.values()))
         with disk.explained(self.root):
             sync.make_folder(self.root / stage)
         made = manifest.build(stage, key, provenance)
@@ -82,6 +83,20 @@ class Store:
         except OSError as error:
             return self._published_by_another(place, error)
         return Artefact(stage, key, place, filled)
+
+    def publish_many(
+        self, stage: str, entries: Sequence[tuple[str, Mapping[str, bytes | Path], Mapping[str, Any]]],
+        replace: bool = False,
+    ) -> list[Artefact]:
+        """`publish` for several (key, files, provenance) at once."""
+        return [self.publish(stage, *entry, replace=replace) for entry in entries]
+
+    def totals(self, stage: str) -> tuple[int, int]:
+        """How many artefacts of a stage there are, and the bytes of their files; for estimates."""
+        count = total = 0
+        for one in self.entries(stage):
+            count, total = count + 1, total + one.size_bytes
+        return count, total
 
     def drop(self, stage: str, key: str) -> None:
         """Remove an artefact at once; readers that have a file open finish undisturbed."""
@@ -167,6 +182,10 @@ def _mark_used(folder: Path) -> None:
             os.utime(folder)
     except OSError:
         return
+
+
+def _length(data: bytes | Path) -> int:
+    return len(data) if isinstance(data, bytes) else data.stat().st_size
 
 
 def _names(folder: Path) -> list[str]:

@@ -3,7 +3,7 @@
 import math
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -138,10 +138,10 @@ class Upstream:
 
 def combined(plans: "Sequence[StagePlan]") -> "StagePlan":
     """The plans of one stage for several jobs, as one."""
-    return replace(plans[0], cached=tuple(item for plan in plans for item in plan.cached),
-                   todo=tuple(item for plan in plans for item in plan.todo),
-                   blocked=tuple(item for plan in plans for item in plan.blocked),
-                   waiting=tuple(item for plan in plans for item in plan.waiting))
+    first, *others = plans
+    for other in others:
+        first = first.plus(other)
+    return first
 
 
 def refuse_shared_ids(files: Sequence[DataFile], samples: "dict[str, list[Sample]]") -> None:

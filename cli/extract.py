@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from strive.cli.options import Common, common
-from strive.cli.session import Session, data_job, default_workers, open_session, run_data_stage
+from strive.cli.options import AddressOption, Common, EngineOption, common
+from strive.cli.session import Session, data_job, how, open_session, run_data_stage
 from strive.configs.errors import UsageError
 
 EXAMPLES = (
@@ -26,22 +26,25 @@ def extract(
     data: Annotated[Path | None, typer.Option("--data", help="Dataset whose videos are taken.")] = None,
     videos: Annotated[Path | None, typer.Option("--videos", help="Folder that the dataset's videos lie in.")] = None,
     follow_links: Annotated[bool, typer.Option("--follow-links", help="Allow symbolic links in that folder.")] = False,
+    engine: EngineOption = "local",
+    address: AddressOption = None,
 ) -> None:
     """Decode each video once, forward, and keep frames with their true times."""
     if bool(sources) == bool(data):
         raise UsageError("both videos and --data" if data else "no videos given", "videos, or --data FILE --videos DIR",
                          "For example: strive extract videos/ (or: strive extract --data train.jsonl --videos videos/)")
     session = open_session("extract", options)
-    job = data_job(session, data, videos, follow_links) if data else sources_job(session, sources or [])
+    job = (data_job(session, data, videos, follow_links, engine, address) if data
+           else sources_job(session, sources or [], engine, address))
     run_data_stage(session, "extract", job, outputs={"folder": session.store.root / "extract"})
 
 
-def sources_job(session: Session, sources: list[str]) -> Any:
+def sources_job(session: Session, sources: list[str], engine: str, address: str | None) -> Any:
     """A `Job` for videos that were named on the command line."""
     from strive.stages.extract.sources import find_videos
     from strive.stages.plan import Job
+    from strive.stages.windows import WINDOW
 
     found = find_videos(sources)[: session.options.limit]
-    return Job(session.resolved.config, session.store, videos=found, reporter=session.out,
-               workers=session.options.workers or default_workers(), force=session.options.force,
-               fail_fast=session.options.fail_fast)
+    return Job(session.resolved.config, session.store, videos=found, window=WINDOW, engine=engine, address=address,
+               **how(session))

@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -33,6 +33,10 @@ class Common:
 
 def _option(*names: str, help: str, **more: Any) -> Any:
     return typer.Option(*names, help=help, rich_help_panel=PANEL, **more)
+
+
+EngineOption = Annotated[Literal["local", "ray"], typer.Option("--engine", help="This machine, or a Ray cluster.")]
+AddressOption = Annotated[str | None, typer.Option("--address", help="The Ray cluster, as ray.init() takes it.")]
 
 
 OPTIONS: dict[str, tuple[Any, Any]] = {

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from strive.cli.options import Common, common
+from strive.cli.options import AddressOption, Common, EngineOption, common
 from strive.cli.session import data_job, open_session, run_data_stage
 
 EXAMPLES = (
@@ -25,10 +25,12 @@ def score(
     data: Annotated[Path, typer.Option("--data", help="Dataset: JSON Lines, one question a row.")],
     videos: Annotated[Path | None, typer.Option("--videos", help="Folder that its videos lie in.")] = None,
     follow_links: Annotated[bool, typer.Option("--follow-links", help="Allow symbolic links in that folder.")] = False,
+    engine: EngineOption = "local",
+    address: AddressOption = None,
 ) -> None:
     """Extract what is missing, embed each video once, score each question."""
     session = open_session("score", options)
-    job = data_job(session, data, videos, follow_links)
+    job = data_job(session, data, videos, follow_links, engine, address)
     run_data_stage(session, "score", job, outputs={"folder": session.store.root / "score"}, fields=read_of_texts)
 
 

@@ -81,11 +81,21 @@ def cache_folder(options: Common) -> Path:
     return root
 
 
-def data_job(session: Session, data: Path, videos_dir: Path | None, follow_links: bool = False) -> Any:
-    """A `Job` for the samples of a dataset file; videos lie under `videos_dir` (default: the file's folder)."""
-    from strive.stages.tasks.dataset import read_dataset
+def data_job(
+    session: Session, data: Path, videos_dir: Path | None, follow_links: bool = False, engine: str = "local",
+    address: str | None = None,
+) -> Any:
+    """A `Job` for the samples of a dataset file, done in windows; videos lie under `videos_dir` (default: the file's
+    folder)."""
+    from strive.stages.tasks.dataset import open_dataset
+    from strive.stages.windows import WINDOW
 
-    return job_over(session, read_dataset(data)[: session.options.limit], videos_dir or data.parent, follow_links)
+    samples = open_dataset(data)
+    if session.options.limit:
+        samples = samples[: session.options.limit]
+    job = job_over(session, samples, videos_dir or data.parent, follow_links)
+    job.window, job.engine, job.address = WINDOW, engine, address
+    return job
 
 
 def job_over(session: Session, samples: Sequence[Any], folder: Path, follow_links: bool = False) -> Any:
@@ -93,18 +103,18 @@ def job_over(session: Session, samples: Sequence[Any], folder: Path, follow_link
     from strive.stages.plan import Job, VideoRef
     from strive.stages.tasks.dataset import resolve_video
 
-    paths = {s.video: resolve_video(s.video, folder, follow_links) for s in samples}
-    return Job(
-        session.resolved.config,
-        session.store,
-        samples=list(samples),
-        videos_dir=folder,
-        videos=[VideoRef(name, path) for name, path in paths.items()],
-        reporter=session.out,
-        workers=session.options.workers or default_workers(),
-        force=session.options.force,
-        fail_fast=session.options.fail_fast,
-    )
+    def locate(name: str) -> VideoRef:
+        return VideoRef(name, resolve_video(name, folder, follow_links))
+
+    return Job(session.resolved.config, session.store, samples=samples, videos_dir=folder, locate=locate,
+               **how(session))
+
+
+def how(session: Session) -> dict[str, Any]:
+    """The options that say how a job is done, as a `Job` has them."""
+    options = session.options
+    return {"reporter": session.out, "workers": options.workers or default_workers(), "force": options.force,
+            "fail_fast": options.fail_fast}
 
 
 def default_workers() -> int:
@@ -122,31 +132,23 @@ def run_data_stage(
 
     `fields(job)`: further figures of the finished job for `--json`.
     """
-    from strive.stages import registry
-    from strive.stages.runner import plan_stage, run_chain
+    from strive.cache.disk import free_bytes
+    from strive.stages.outlook import disk_line, require_room
+    from strive.stages.runner import plan_chain, run_chain
 
-    names = registry.chain(stage)
-    plans = [plan_stage(name, job) for name in names]
-    if not session.options.dry_run:
-        session.out.plan([plan.line() for plan in plans])
+    plans = plan_chain(stage, job)
+    shown = [plan.line() for plan in plans if plan.total or plan is plans[-1]]
+    shown += [line for line in [disk_line(plans, free_bytes(session.store.root))] if line]
+    warning = require_room(plans, job)
+    if warning:
+        session.out.warn(warning)
     if session.options.dry_run:
-        session.finish(
-            cached=len(plans[-1].cached),
-            outputs=outputs,
-            lines=[plan.line() for plan in plans],
-            fields={
-                "plan": {
-                    p.stage: {
-                        "total": p.total,
-                        "cached": len(p.cached),
-                        "todo": len(p.todo),
-                        "waiting": len(p.waiting),
-                        "blocked": len(p.blocked),
-                    }
-                    for p in plans
-                }
-            },
-        )
+        figures = {"plan": {plan.stage: plan.counts() for plan in plans},
+                   "disk": {"writes_bytes": sum(plan.writes_bytes for plan in plans),
+                            "measured": all(plan.measured for plan in plans if plan.todo or plan.waiting),
+                            "free_bytes": free_bytes(session.store.root)}}
+        session.finish(cached=plans[-1].cached, outputs=outputs, lines=shown, fields=figures)
+    session.out.plan(shown)
     if not plans[-1].total:
         raise UsageError(f"{stage}: nothing given", "at least one video or sample", f"See `strive {stage} --help`.")
     outcome = run_chain(stage, job)[stage]

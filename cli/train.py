@@ -118,7 +118,7 @@ def show_plan(session: Session, upstream: Upstream, job: "TrainJob") -> None:
     from strive.stages.train.vision import plan as vision_plan
 
     plans = upstream.plans()
-    usable = plans[-1].total - len(plans[-1].blocked) or upstream.count
+    usable = plans[-1].total - plans[-1].blocked or upstream.count
     lines = [*(plan.line() for plan in plans), *sources.plan_lines(upstream.sources()), *plan_lines(job, usable),
              *vision_plan.plan_lines(job, upstream.made(), usable, session.store.root),
              *pass_rate.plan_lines(job.config.train, job.run, usable, job.force)]

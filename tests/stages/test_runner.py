@@ -89,10 +89,10 @@ def test_an_upstream_failure_fails_its_items_with_the_same_reason(stages: dict[s
 
 
 def test_the_plan_says_what_is_cached_what_waits_and_what_changed(stages: dict[str, Doubling], own_cache: Path) -> None:
-    assert len(runner.plan_stage("second", job(own_cache)).waiting) == 3
+    assert runner.plan_stage("second", job(own_cache)).waiting == 3
     runner.run_chain("second", job(own_cache))
     plan = runner.plan_stage("second", job(own_cache))
-    assert (len(plan.cached), len(plan.waiting)) == (2, 1)
+    assert (plan.cached, plan.waiting) == (2, 1)
     changed = Job(Config.model_validate({"extract": {"fps": 2.0}}), Store(own_cache))
     assert runner.plan_stage("first", changed).changed == ("first.fps 1.0 → 2.0",)
 
