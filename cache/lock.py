@@ -9,18 +9,17 @@ locking, recording and deleting happen under a short guard lock of the folder, s
 import fcntl
 import json
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from strive.cache import disk, sync
+from strive.cache import disk, heartbeat, sync
 from strive.cache.owner import Owner, me
 from strive.configs.errors import LockedError
 
-BEAT_S = 15.0
 FOREIGN_SILENCE_S = 180.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 0.5
 _open_fds: set[int] = set()
@@ -40,13 +39,13 @@ def hold(
     with disk.explained(path):
         sync.make_folder(path.parent)
         fd = _acquire(path, timeout_s, on_wait or (lambda _text: None), foreign_silence_s)
-    stop, pid = threading.Event(), os.getpid()
-    threading.Thread(target=_beat, args=(path, stop), daemon=True).start()
+    pid = os.getpid()
+    heartbeat.add(path)
     try:
         yield
     finally:
-        stop.set()
         if os.getpid() == pid:  # a forked child that leaves the block holds nothing
+            heartbeat.discard(path)
             _release(path, fd)
 
 
@@ -93,6 +92,9 @@ def _acquire(path: Path, timeout_s: float, tell: Callable[[str], None], foreign_
 def _try(path: Path, watch: _Watch, tell: Callable[[str], None], foreign_silence_s: float) -> int | Owner | None:
     """The descriptor when the lock was taken, else who holds it (None: a holder that left no record)."""
     with _guard(path.parent):
+        fresh = _create(path)
+        if fresh is not None:
+            return fresh
         before = holder(path)
         is_left = before is not None and before.is_dead()
         if before is not None and not before.is_here():
@@ -111,6 +113,24 @@ def _try(path: Path, watch: _Watch, tell: Callable[[str], None], foreign_silence
         return fd
 
 
+def _create(path: Path) -> int | None:
+    """The locked and recorded descriptor of a lock file that was not there: nobody else can have it."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    except FileExistsError:
+        return None
+    _open_fds.add(fd)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        _record(fd)
+    except OSError:
+        os.unlink(path)
+        _open_fds.discard(fd)
+        os.close(fd)
+        raise
+    return fd
+
+
 def _lock(path: Path) -> int | None:
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
@@ -124,16 +144,23 @@ def _lock(path: Path) -> int | None:
 
 def _record(fd: int) -> None:
     """Who holds it. Written in place: the record belongs to this very inode, whose lock is held."""
-    os.ftruncate(fd, 0)
-    os.pwrite(fd, json.dumps(me().as_dict()).encode(), 0)
+    record = _record_of(os.getpid())
+    os.pwrite(fd, record, 0)
+    os.ftruncate(fd, len(record))
+
+
+@cache
+def _record_of(_pid: int) -> bytes:
+    """This process's record, made once: a run takes a lock for each of its items."""
+    return json.dumps(me().as_dict()).encode()
 
 
 def _release(path: Path, fd: int) -> None:
     """Remove the file if it is still ours (it may have been replaced after a takeover) and let go."""
     try:
         with suppress(FileNotFoundError), _guard(path.parent):
-            if path.exists() and path.stat().st_ino == os.fstat(fd).st_ino:
-                path.unlink()
+            if os.stat(path).st_ino == os.fstat(fd).st_ino:
+                os.unlink(path)
     finally:
         _open_fds.discard(fd)
         os.close(fd)
@@ -141,7 +168,7 @@ def _release(path: Path, fd: int) -> None:
 
 @contextmanager
 def _guard(folder: Path) -> Iterator[None]:
-    fd = os.open(folder / ".guard", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    fd = os.open(f"{folder}/.guard", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     _open_fds.add(fd)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
@@ -149,15 +176,6 @@ def _guard(folder: Path) -> Iterator[None]:
     finally:
         _open_fds.discard(fd)
         os.close(fd)
-
-
-def _beat(path: Path, stop: threading.Event) -> None:
-    """Touch the record now and then: what other hosts see of a living holder."""
-    while not stop.wait(BEAT_S):
-        try:
-            os.utime(path)
-        except OSError:
-            return
 
 
 def _describe(owner: Owner | None) -> str:

@@ -236,3 +236,31 @@ def test_a_claim_after_a_kill_makes_the_artefact(tmp_path: Path) -> None:
         assert found is None
         store.publish("extract", KEY, {"a": b"1"}, {})
     assert store.find("extract", KEY) is not None and str(child.pid) in said[0]
+
+
+BEAT = """
+import contextlib, os, sys, threading, time
+from pathlib import Path
+from strive.cache import heartbeat, lock
+heartbeat.BEAT_S = 0.05
+folder = Path(sys.argv[1])
+with contextlib.ExitStack() as held:
+    for n in range(100):
+        held.enter_context(lock.hold(folder / f'{n}.lock'))
+    assert threading.active_count() == 2, threading.enumerate()
+    for path in folder.glob('*.lock'):
+        os.utime(path, (0, 0))
+    time.sleep(0.5)
+    assert all(path.stat().st_mtime > 0 for path in folder.glob('*.lock'))
+    if os.fork() == 0:
+        with lock.hold(folder / 'child.lock'):
+            os.utime(folder / 'child.lock', (0, 0))
+            time.sleep(0.5)
+            os._exit(0 if (folder / 'child.lock').stat().st_mtime > 0 else 1)
+    assert os.wait()[1] == 0
+"""
+
+
+def test_one_thread_shows_other_hosts_that_the_holder_of_many_locks_lives(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", BEAT, str(tmp_path)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
