@@ -46,5 +46,4 @@ def sources_job(session: Session, sources: list[str], engine: str, address: str 
     from strive.stages.windows import WINDOW
 
     found = find_videos(sources)[: session.options.limit]
-    return Job(session.resolved.config, session.store, videos=found, window=WINDOW, engine=engine, address=address,
-               **how(session))
+    return Job(session.resolved.config, session.store, videos=found, window=WINDOW, **how(session, engine, address))

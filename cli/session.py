@@ -93,12 +93,15 @@ def data_job(
     samples = open_dataset(data)
     if session.options.limit:
         samples = samples[: session.options.limit]
-    job = job_over(session, samples, videos_dir or data.parent, follow_links)
-    job.window, job.engine, job.address = WINDOW, engine, address
+    job = job_over(session, samples, videos_dir or data.parent, follow_links, engine, address)
+    job.window = WINDOW
     return job
 
 
-def job_over(session: Session, samples: Sequence[Any], folder: Path, follow_links: bool = False) -> Any:
+def job_over(
+    session: Session, samples: Sequence[Any], folder: Path, follow_links: bool = False, engine: str = "local",
+    address: str | None = None,
+) -> Any:
     """A `Job` for these samples, whose videos lie under `folder`."""
     from strive.stages.plan import Job, VideoRef
     from strive.stages.tasks.dataset import resolve_video
@@ -107,14 +110,17 @@ def job_over(session: Session, samples: Sequence[Any], folder: Path, follow_link
         return VideoRef(name, resolve_video(name, folder, follow_links))
 
     return Job(session.resolved.config, session.store, samples=samples, videos_dir=folder, locate=locate,
-               **how(session))
+               **how(session, engine, address))
 
 
-def how(session: Session) -> dict[str, Any]:
-    """The options that say how a job is done, as a `Job` has them."""
+def how(session: Session, engine: str = "local", address: str | None = None) -> dict[str, Any]:
+    """The options that say how a job is done, as a `Job` has them; on a cluster no number of workers means all."""
     options = session.options
-    return {"reporter": session.out, "workers": options.workers or default_workers(), "force": options.force,
-            "fail_fast": options.fail_fast}
+    if address is not None and engine != "ray":
+        raise UsageError(f"--address {address} without --engine ray", "both, or neither", "Add --engine ray.")
+    workers = options.workers or (0 if engine == "ray" else default_workers())
+    return {"reporter": session.out, "workers": workers, "force": options.force, "fail_fast": options.fail_fast,
+            "engine": engine, "address": address}
 
 
 def default_workers() -> int:
