@@ -71,7 +71,7 @@ class RayEngine:
 
     def make_all(self, stage: DataStage, job: Job, todo: Sequence[Item], replace: bool,
                  record: Callable[[Item, Any], None], stop: StopFlag) -> None:
-        """Hand the items out, a few at a time, and book what comes back; those of a lost worker are handed out again."""
+        """Hand the items out, a few at a time, and book what comes back; a lost worker's items are handed out again."""
         crew = self.crews.setdefault(stage.name, Crew())
         waiting, deaths, by_key = deque(todo), dict[str, int](), {item.key: item for item in todo}
         self.fill(crew, stage, job, len(todo))
@@ -181,7 +181,7 @@ def needs(resources: dict[str, float], stage: str, job: Job) -> dict[str, Any]:
 
 
 def workers_for(resources: dict[str, float], stage: str, job: Job) -> int:
-    """How many workers a stage gets: one for each GPU or CPU of the cluster, at most `job.workers` where that is set."""
+    """How many workers a stage gets: one for each GPU or CPU of the cluster, at most `job.workers` unless that is 0."""
     room = int(resources.get("GPU" if is_on_gpu(resources, stage, job) else "CPU", 1))
     return max(1, min(room, job.workers or room))
 
