@@ -8,21 +8,20 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from strive.cache import disk, fault
+from strive.cache.draft import MANIFEST, Draft, check_name
 from strive.cache.ledger import append_line, read_jsonl
-from strive.cache.sweep import TEMPORARY, temporary_in
+from strive.cache.sweep import temporary_in
 from strive.cache.sync import chunks_of, make_folder, sync_folder, write_file
 from strive.configs.errors import UsageError
 
 __all__ = [
-    "MANIFEST", "append_line", "check_name", "json_bytes", "publish_folder", "read_jsonl", "remove_folder",
-    "write_bytes", "write_json", "write_stream",
+    "MANIFEST", "append_line", "bytes_of", "check_name", "fill", "json_bytes", "publish_folder", "read_jsonl",
+    "remove_folder", "write_bytes", "write_json", "write_stream",
 ]
-
-MANIFEST = "manifest.json"
 
 
 def write_bytes(path: Path, data: bytes, workshop: Path | None = None) -> None:
@@ -78,24 +77,36 @@ def publish_folder(
     `target` is a filled folder and `replace` is off, ValueError for a name that leaves the folder, MissingError when
     there is no space or no permission.
     """
-    names = sorted(check_name(name) for name in files)
-    if MANIFEST in names:
+    if MANIFEST in map(check_name, files):
         raise ValueError(f"{MANIFEST} is written by publish_folder itself")
-    needed = sum(source.stat().st_size if isinstance(source, Path) else len(source) for source in files.values())
-    with disk.explained(target, needed):
+    with disk.explained(target, bytes_of(files)):
         make_folder(target.parent)
         temporary = temporary_in(workshop or target.parent)
         try:
-            filled = _fill(temporary, {name: files[name] for name in names}, manifest)
+            draft = Draft(temporary)
+            filled = fill(draft, files, manifest)
             if replace:
                 remove_folder(target, workshop)
-            fault.point()
-            os.rename(temporary, target)
+            draft.reveal(target)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
         sync_folder(target.parent)
     return filled
+
+
+def fill(draft: Draft, files: Mapping[str, bytes | Path], manifest: dict[str, Any]) -> dict[str, Any]:
+    """Write the files in the order of their names and seal; returns the manifest with its `outputs`."""
+    for name in sorted(files):
+        draft.add(name, chunks_of(files[name]))
+    filled = {**manifest, "outputs": list(draft.outputs)}
+    draft.seal(json_bytes(filled))
+    return filled
+
+
+def bytes_of(files: Mapping[str, bytes | Path]) -> int:
+    """How many bytes these files have."""
+    return sum(source.stat().st_size if isinstance(source, Path) else len(source) for source in files.values())
 
 
 def remove_folder(path: Path, workshop: Path | None = None) -> None:
@@ -109,31 +120,3 @@ def remove_folder(path: Path, workshop: Path | None = None) -> None:
             return
         sync_folder(path.parent)
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def check_name(name: str) -> str:
-    """The name itself when it is relative and stays inside its folder; ValueError otherwise."""
-    parts = PurePosixPath(name).parts
-    bad = not parts or name != "/".join(parts) or name.startswith("/") or "\\" in name or "\0" in name
-    if bad or any(part == ".." or ":" in part or part.startswith(TEMPORARY) for part in parts):
-        raise ValueError(f"not a name inside a folder: {name!r}")
-    return name
-
-
-def _fill(folder: Path, files: Mapping[str, bytes | Path], manifest: dict[str, Any]) -> dict[str, Any]:
-    """Write the files, sync the folders, then write the manifest: it never exists without its data."""
-    fault.point()
-    folder.mkdir()
-    outputs, folders = [], {folder}
-    for name, source in files.items():
-        place = folder / name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        folders.update(folder / parent for parent in Path(name).parents)
-        size, digest = write_file(place, chunks_of(source), 0o444)
-        outputs.append({"path": name, "bytes": size, "digest": digest})
-    for made in sorted(folders, reverse=True):
-        sync_folder(made)
-    filled = {**manifest, "outputs": outputs}
-    write_file(folder / MANIFEST, [json_bytes(filled)], 0o444)
-    sync_folder(folder)
-    return filled

@@ -67,10 +67,15 @@ def no_space(path: Path, needed_bytes: int) -> MissingError:
     )
 
 
-def require(path: Path, needed_bytes: int) -> None:
-    """Raise MissingError when `needed_bytes` do not fit beside `path` or nothing can be written there."""
+def require_room(path: Path, needed_bytes: int) -> None:
+    """Raise MissingError when `needed_bytes` do not fit beside `path`."""
     if free_bytes(path) < needed_bytes:
         raise no_space(path, needed_bytes)
+
+
+def require(path: Path, needed_bytes: int) -> None:
+    """Raise MissingError when `needed_bytes` do not fit beside `path` or nothing can be written there."""
+    require_room(path, needed_bytes)
     with explained(path, needed_bytes):
         path.mkdir(parents=True, exist_ok=True)
         probe = temporary_in(path)
@@ -80,14 +85,19 @@ def require(path: Path, needed_bytes: int) -> None:
 
 def network_type(path: Path) -> str | None:
     """The type of the network file system that holds `path` ("nfs4", …), or None when it is local or unknown."""
+    kind = file_system(path)
+    return kind if kind in NETWORK else None
+
+
+def file_system(path: Path) -> str:
+    """The type of the file system that holds `path` ("ext4", …), or "" when it is unknown."""
     try:
         mounts = Path("/proc/self/mounts").read_text().splitlines()
     except OSError:
-        return None
+        return ""
     real = _nearest(path).resolve()
     found = [(len(line.split()[1]), line.split()[2]) for line in mounts if real.is_relative_to(line.split()[1])]
-    kind = max(found)[1] if found else ""
-    return kind if kind in NETWORK else None
+    return max(found)[1] if found else ""
 
 
 def _nearest(path: Path) -> Path:

@@ -10,19 +10,21 @@
 import functools
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from strive.cache.atomic import MANIFEST, check_name
 from strive.cache.digest import digest_json
+from strive.cache.draft import MANIFEST, check_name
 from strive.cache.key import installed_version, library_versions
 from strive.configs.errors import VerificationError
 
 FORMAT = 1
 MAX_BYTES = 64 << 20
+_DIGEST = re.compile("sha256:[0-9a-f]{64}")
 PACKAGES = (
     "numpy", "torch", "torchvision", "transformers", "safetensors", "open_clip_torch", "opencv-python",
     "opencv-python-headless", "av", "h5py",
@@ -99,7 +101,8 @@ def _is_output(out: Any) -> bool:
         check_name(out["path"])
     except ValueError:
         return False
-    return isinstance(out.get("bytes"), int) and isinstance(out.get("digest"), str)
+    size, digest = out.get("bytes"), out.get("digest")
+    return isinstance(size, int) and 0 <= size < 1 << 63 and isinstance(digest, str) and bool(_DIGEST.fullmatch(digest))
 
 
 @functools.cache

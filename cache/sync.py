@@ -11,8 +11,8 @@ from strive.configs.errors import UsageError
 CHUNK = 1 << 22
 
 
-def write_file(path: Path, chunks: Iterable[bytes], mode: int) -> tuple[int, str]:
-    """Create `path` (it must not exist), write and sync it; returns (bytes, digest)."""
+def write_file(path: Path, chunks: Iterable[bytes], mode: int, durable: bool = True) -> tuple[int, str]:
+    """Create `path` (it must not exist), write and, when `durable`, sync it; returns (bytes, digest)."""
     fault.point()
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     size, digest = 0, hashlib.sha256()
@@ -20,8 +20,9 @@ def write_file(path: Path, chunks: Iterable[bytes], mode: int) -> tuple[int, str
         for chunk in chunks:
             digest.update(chunk)
             size += write_all(fd, chunk)
-        fault.point()
-        os.fsync(fd)
+        if durable:
+            fault.point()
+            os.fsync(fd)
     finally:
         os.close(fd)
     return size, f"sha256:{digest.hexdigest()}"

@@ -76,7 +76,7 @@ def _damage(stage: str, key: str, place: Path, found: dict | None, deep: bool) -
     wrong_sizes = list(_wrong_sizes(place, found))
     yield from wrong_sizes
     if deep and not wrong_sizes:
-        yield from Artefact(stage, key, place, found).damage()
+        yield from Artefact(stage, key, place.parents[2], found).damage()
 
 
 def _wrong_sizes(place: Path, found: dict) -> Iterator[str]:

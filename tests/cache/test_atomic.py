@@ -62,7 +62,7 @@ def test_a_name_that_could_leave_the_folder_is_refused(tmp_path: Path, name: str
     assert list(tmp_path.iterdir()) == []
 
 
-def test_data_is_synced_before_the_manifest_and_both_before_the_rename(
+def test_data_and_manifest_are_synced_before_the_rename_that_shows_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a power cut keeps is what was synced: so the order of syncs and renames is the promise."""
@@ -81,7 +81,7 @@ def test_data_is_synced_before_the_manifest_and_both_before_the_rename(
     monkeypatch.setattr(os, "rename", watched_rename)
     atomic.publish_folder(tmp_path / "f", {"a": b"1", "sub/b": b"2"}, {})
     steps = [f"{what} {name if not name.startswith('.tmp-') else 'folder'}" for what, name in done]
-    assert steps == ["sync a", "sync b", "sync sub", "sync folder", "sync manifest.json", "sync folder", "rename f",
+    assert steps == ["sync a", "sync b", "sync manifest.json", "sync sub", "sync folder", "rename f",
                      f"sync {tmp_path.name}"]
 
 

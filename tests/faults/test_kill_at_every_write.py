@@ -97,6 +97,41 @@ def test_replacing_a_folder_keeps_the_old_one_until_the_new_one_is_complete(
 
 
 @pytest.mark.parametrize("kind", ["kill", "torn"])
+def test_of_artefacts_published_together_each_is_absent_or_complete_at_every_write_point(
+    tmp_path: Path, in_child: Callable[..., int], kind: str
+) -> None:
+    keys = [make_key("score", 1, {"n": n}, {}) for n in range(3)]
+    entries = [(key, FILES, {"version": 1}) for key in keys]
+    counts = set()
+    for n in itertools.count(1):
+        root = tmp_path / f"cache-{n}"
+        code = in_child(lambda root=root: Store(root).publish_many("score", entries), f"write:{n}:{kind}")
+        found = [Store(root).find("score", key) for key in keys]
+        assert all(one is None or one.damage() == [] for one in found)
+        assert leftovers(root) == []
+        counts.add(sum(one is not None for one in found))
+        if code == 0:
+            break
+        assert code == KILLED
+        assert in_child(lambda root=root: Store(root).publish_many("score", entries)) == 0
+        assert all(one.damage() == [] for one in Store(root).entries("score"))
+        assert len(list(Store(root).entries("score"))) == 3 and leftovers(root) == []
+    assert n > 20 and counts == {0, 1, 2, 3}
+
+
+def test_replacing_artefacts_together_never_leaves_a_broken_one(tmp_path: Path, in_child: Callable[..., int]) -> None:
+    keys = [make_key("score", 1, {"n": n}, {}) for n in range(2)]
+    entries = [(key, FILES, {"version": 1}) for key in keys]
+    for n in itertools.count(1):
+        Store(tmp_path).publish_many("score", entries)
+        code = in_child(lambda: Store(tmp_path).publish_many("score", entries, replace=True), f"write:{n}:kill")
+        assert all(one is None or one.damage() == [] for one in (Store(tmp_path).find("score", key) for key in keys))
+        if code == 0:
+            break
+    assert leftovers(tmp_path) == []
+
+
+@pytest.mark.parametrize("kind", ["kill", "torn"])
 def test_a_ledger_loses_at_most_the_line_in_progress(tmp_path: Path, in_child: Callable[..., int], kind: str) -> None:
     for n in itertools.count(1):
         ledger = tmp_path / f"{n}.jsonl"
