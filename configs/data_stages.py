@@ -1,8 +1,16 @@
-"""Schemas of the data stages: extract, score and variants."""
+"""Schemas of the data stages: fetch, extract, score and variants."""
 
 from typing import Literal
 
 from strive.configs.fields import StageConfig, free, result
+
+
+class FetchConfig(StageConfig):
+    """How videos behind URLs are downloaded; nothing here changes what they are."""
+
+    max_mib: int = free(8192, "a larger video is a failed item, in MiB", ge=1)
+    retries: int = free(8, "times in a row that a download is tried again without 8 MiB more", ge=0, le=100)
+    silence_s: float = free(30.0, "seconds without a byte after which a connection counts as broken", gt=0)
 
 
 class ExtractConfig(StageConfig):

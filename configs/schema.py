@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from strive.configs.data_stages import ExtractConfig, ScoreConfig, VariantsConfig
+from strive.configs.data_stages import ExtractConfig, FetchConfig, ScoreConfig, VariantsConfig
 from strive.configs.fields import StageConfig, result
 from strive.configs.run_stages import EvalConfig, TrainConfig
 
@@ -18,6 +18,7 @@ class DemoConfig(StageConfig):
 class Config(StageConfig):
     """Every key that strive knows."""
 
+    fetch: FetchConfig = Field(default_factory=FetchConfig)
     extract: ExtractConfig = Field(default_factory=ExtractConfig)
     score: ScoreConfig = Field(default_factory=ScoreConfig)
     variants: VariantsConfig = Field(default_factory=VariantsConfig)

@@ -7,6 +7,7 @@ from typing import Any, cast
 from strive.stages.plan import DataStage
 
 STAGES = {
+    "fetch": "strive.stages.fetch.stage:STAGE",
     "extract": "strive.stages.extract.stage:STAGE",
     "embed": "strive.stages.score.embed:STAGE",
     "score": "strive.stages.score.stage:STAGE",
@@ -20,7 +21,7 @@ RUNS = {
     "in_training": "strive.stages.eval.in_training:measurement",
     "agreement": "strive.stages.eval.agreement_run:run_agreement",
 }
-UNITS = {"extract": "videos", "embed": "videos", "score": "questions", "variants": "samples"}
+UNITS = {"fetch": "videos", "extract": "videos", "embed": "videos", "score": "questions", "variants": "samples"}
 COMMANDS = ("extract", "score", "variants", "train", "eval")
 
 

@@ -24,8 +24,9 @@ class Question:
 class Sample:
     """One row of a dataset (format: JSON Lines, one object a row, these names as keys).
 
-    `video` is relative to the videos folder. `options` are texts without letters. `answer` is the letter for
-    `multiple_choice`, "A,C" for `multi_answer`, yes/no, a number as string, text, `[s, e]`, box JSON.
+    `video` is relative to the videos folder, or a URL as it may be shown, whose whole text is `url` then. `options` are
+    texts without letters. `answer` is the letter for `multiple_choice`, "A,C" for `multi_answer`, yes/no, a number as
+    string, text, `[s, e]`, box JSON.
     """
 
     id: str
@@ -35,6 +36,12 @@ class Sample:
     answer: str
     question_type: str
     meta: Mapping[str, Any] = field(default_factory=dict)
+    url: str = field(default="", repr=False, compare=False)
+
+    @property
+    def located(self) -> str:
+        """What finds the video; it may hold secrets, so it is neither shown nor stored."""
+        return self.url or self.video
 
     def blind(self) -> Question:
         """The question without its answer: the only form that scorers, samplers and operators are given."""

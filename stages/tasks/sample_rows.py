@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from strive.configs.urls import is_url, shown_url
 from strive.stages.tasks.numbers import read_number
 from strive.stages.tasks.prompt import letter_of
 from strive.stages.tasks.sample import QUESTION_TYPES, Sample
@@ -48,7 +49,9 @@ def sample_of(row: Mapping[str, Any]) -> Sample:
         raise RowError(f"meta.metric {metric!r} for {kind}", f"one of {', '.join(BY_TYPE[kind])}")
     options = options_of(row.get("options"), kind)
     answer = checked_answer(answer_text(row["answer"]), kind, options)
-    return Sample(id_of(row), text_of(row, "video"), text_of(row, "question"), options, answer, kind, dict(meta))
+    video = text_of(row, "video")
+    return Sample(id_of(row), shown_url(video), text_of(row, "question"), options, answer, kind, dict(meta),
+                  url=video if is_url(video) else "")
 
 
 def id_of(row: Mapping[str, Any]) -> str:

@@ -1,0 +1,106 @@
+"""Files behind s3 URLs, by s3fs: credentials, region and endpoint come from the environment or AWS's own files.
+
+Where there are no credentials the bucket is asked without any, as public ones allow.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event
+from typing import Any
+
+import aiohttp
+import fsspec
+import s3fs  # noqa: F401 (fsspec would tell of its absence in other words)
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+
+from strive.configs.data_stages import FetchConfig
+from strive.configs.errors import ItemError
+from strive.stages.fetch.answer import CHANGED, Answer, Broken, Outdated, bounds
+from strive.stages.fetch.partial import Note
+from strive.stages.fetch.pump import Line, Pump
+
+BLOCK = 1 << 18
+GONE = {"NoSuchKey", "NoSuchBucket", "NoSuchVersion", "404"}
+FORBIDDEN = {"AccessDenied", "403"}
+RANGE = {"InvalidRange", "PreconditionFailed", "416", "412"}
+VERSION = "?versionId="
+
+
+class Bucket:
+    """One client with credentials; it gives way to one without when there are none."""
+
+    def __init__(self, config: FetchConfig, stop: Event) -> None:
+        self.config, self.files = config, client(config, is_anonymous=False)
+        self.line = Line(self.files.loop, config.silence_s, stop)
+
+    def ask(self, url: str, start: int, note: Note) -> Answer:
+        """See `Place`. A key may end in `?versionId=…`."""
+        bucket, _, key = url[len("s3://"):].partition("/")
+        key, _, version = key.partition(VERSION)
+        request = {"Bucket": bucket, "Key": key, **({"VersionId": version} if version else {})}
+        if start:
+            request["Range"] = f"bytes={start}-"
+        with our_words():
+            try:
+                return self.line.wait(self.begin(request))
+            except NoCredentialsError:
+                self.files = client(self.config, is_anonymous=True)
+                return self.line.wait(self.begin(request))
+
+    async def begin(self, request: dict[str, str]) -> "Body":
+        """Ask, and begin to listen in the same breath."""
+        return Body(self.line, await self.files._call_s3("get_object", **request))
+
+    def close(self) -> None:
+        """s3fs closes its connections itself."""
+
+
+def client(config: FetchConfig, is_anonymous: bool) -> Any:
+    """An s3fs file system that leaves trying again to the caller."""
+    waits = {"connect_timeout": config.silence_s, "read_timeout": config.silence_s, "retries": {"max_attempts": 0}}
+    files = fsspec.filesystem("s3", anon=is_anonymous, config_kwargs=waits, skip_instance_cache=True)
+    files.retries = 1
+    return files
+
+
+class Body(Answer):
+    """The body of one response."""
+
+    def __init__(self, line: Line, response: dict[str, Any]) -> None:
+        self.body, self.start = response["Body"], 0
+        size, changed = response.get("ContentLength"), response.get("LastModified")
+        if response.get("ContentRange"):
+            self.start, size = bounds(response["ContentRange"])
+        self.note = Note(response.get("ETag", ""), changed.isoformat() if changed else "", size)
+        self.pump = Pump(line, lambda: self.body.read(BLOCK))
+
+    def read(self) -> bytes:
+        with our_words():
+            return self.pump.read()
+
+    def close(self) -> None:
+        self.pump.close(self.body.close)
+
+
+@contextmanager
+def our_words() -> Iterator[None]:
+    """Turn the errors of s3fs, its client and the client's client into ours."""
+    try:
+        yield
+    except (ItemError, Broken):
+        raise
+    except (OSError, BotoCoreError, ClientError, aiohttp.ClientError) as error:
+        raise said(error) from None
+
+
+def said(error: Exception) -> Exception:
+    """What a failed request means, by the code in the bucket's answer."""
+    cause = error if isinstance(error, ClientError) else error.__cause__
+    code = cause.response.get("Error", {}).get("Code", "") if isinstance(cause, ClientError) else ""
+    if code in RANGE:
+        return Outdated(CHANGED)
+    if code in GONE or isinstance(error, FileNotFoundError):
+        return ItemError("not in the bucket (404 Not Found)")
+    if code in FORBIDDEN or isinstance(error, PermissionError):
+        return ItemError(f"the bucket refuses it ({code or '403 Forbidden'})")
+    return Broken(f"the bucket answered {code}" if code else "the connection broke off")
