@@ -21,7 +21,7 @@ class VariantsStage:
     """Items are the samples; the key is of the settings, the sample, and the content of its frames and scores."""
 
     name = "variants"
-    version = 3
+    version = 4
     upstream = ("extract", "score")
     parallel = True
 

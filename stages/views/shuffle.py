@@ -40,8 +40,12 @@ def shuffled(n: int, rng: np.random.Generator) -> np.ndarray:
 def reordered(view: View, order: np.ndarray, step: dict) -> View:
     """The view's frames in that order, each under the time that was told at its new place.
 
-    Raises `Inapplicable` for a view of several clips: a frame of one size has no place in a clip of another.
+    One frame has no order: the view stays as it is and says so. Raises `Inapplicable` for a view of several clips: a
+    frame of one size has no place in a clip of another.
     """
+    if len(view.indices) < 2:
+        refused = {"operator": step["operator"], "reason": "one frame has no order"}
+        return replace(view, vetoes=(*view.vetoes, refused))
     if len(view.bounds()) > 2:
         raise Inapplicable("the view is in several clips")
     return replace(view, indices=view.indices[order], told=view.timed, operators=(*view.operators, step))
