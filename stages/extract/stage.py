@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +11,7 @@ from strive.cache.store import Store
 from strive.configs.data_stages import ExtractConfig
 from strive.configs.errors import ItemError
 from strive.configs.schema import Config
-from strive.stages.extract.items import VERSION, item_of
-from strive.stages.extract.probe import refuse
+from strive.stages.extract.items import VERSION, is_unchanged, item_of, source_of
 from strive.stages.extract.worker import Pool
 from strive.stages.frames.frameset import FrameSet, write_frames
 from strive.stages.plan import Item, Job, Product
@@ -28,7 +26,7 @@ class ExtractStage:
 
     name = "extract"
     version = VERSION
-    upstream: tuple[str, ...] = ()
+    upstream: tuple[str, ...] = ("fetch",)
     parallel = True
 
     def settings(self, config: Config) -> dict[str, Any]:
@@ -39,7 +37,7 @@ class ExtractStage:
         """One item per video; what is not a regular file, is empty or is gone and never seen is blocked."""
         settings = self.settings(job.config)
         series = library_series("av", OPENCV)
-        return [item_of(ref, job.store, settings, series) for ref in job.videos]
+        return [item_of(ref, job.store, settings, series, job.upstream("fetch", ref.id)) for ref in job.videos]
 
     @contextmanager
     def open(self, job: Job) -> Iterator["FrameMaker"]:
@@ -64,13 +62,10 @@ class FrameMaker:
 
     def make(self, item: Item) -> Product:
         """Raises `ItemError` with the reason when the video cannot be decoded, is gone, or changes meanwhile."""
-        path: Path = item.inputs["video"].path
-        if reason := refuse(path):
-            raise ItemError(reason)
-        request = {**self.settings, "path": str(path), "memory_mib": self.config.memory_mib}
+        request = {**self.settings, **source_of(item, self.store), "memory_mib": self.config.memory_mib}
         with self.pool.child() as child:
             header, encoded = child.ask(request, self.config.deadline_s)
-        if self.store.video_digest(path) != item.inputs["digest"]:
+        if not is_unchanged(item, self.store):
             raise ItemError("the file changed while it was read; run the same command again")
         meta = {**header["meta"], "series": library_series("av", OPENCV), "codec": self.config.codec}
         frames = FrameSet(
