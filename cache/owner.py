@@ -12,6 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from strive.configs.urls import shown_command
+
 
 @dataclass(frozen=True)
 class Owner:
@@ -71,7 +73,7 @@ def is_dead_tag(text: str) -> bool:
 
 @cache
 def _me(pid: int) -> Owner:
-    command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])[:200] if sys.argv else ""
+    command = shown_command([Path(sys.argv[0]).name, *sys.argv[1:]])[:200] if sys.argv else ""
     return Owner(os.uname().nodename, _space(), pid, _start_of(pid) or "", command)
 
 

@@ -104,10 +104,10 @@ def job_over(
 ) -> Any:
     """A `Job` for these samples, whose videos lie under `folder`."""
     from strive.stages.plan import Job, VideoRef
-    from strive.stages.tasks.dataset import resolve_video
+    from strive.stages.tasks.videos import video_ref
 
     def locate(name: str) -> VideoRef:
-        return VideoRef(name, resolve_video(name, folder, follow_links))
+        return video_ref(name, folder, follow_links)
 
     return Job(session.resolved.config, session.store, samples=samples, videos_dir=folder, locate=locate,
                **how(session, engine, address))

@@ -1,7 +1,6 @@
 """What a stage did: counted while it goes, shown as progress, and kept as the summary that `strive status` reads."""
 
 import json
-import shlex
 import sys
 import tempfile
 import threading
@@ -12,6 +11,7 @@ from typing import IO
 
 from strive.cache.store import Artefact
 from strive.configs.errors import StoppedError
+from strive.configs.urls import shown_command
 from strive.stages import registry
 from strive.stages.plan import DataStage, Item, Job
 
@@ -108,7 +108,7 @@ class Books:
         out = self.outcome
         out.seconds = time.monotonic() - self._started
         job.store.remember(f"last-run/{self.stage.name}", {
-            "stage": self.stage.name, "command": shlex.join(["strive", *sys.argv[1:]]),
+            "stage": self.stage.name, "command": shown_command(["strive", *sys.argv[1:]]),
             "total": max(self.total, out.over), "done": out.done, "cached": out.cached,
             "failed": out.failed, "seconds": round(out.seconds, 3), "finished": time.time(), "bytes": out.size_bytes,
             "settings": self.stage.settings(job.config),

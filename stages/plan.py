@@ -24,7 +24,7 @@ class VideoRef:
     id: str
     path: Path
     member: str | None = None
-    url: str | None = None
+    url: str | None = field(default=None, repr=False)  # may hold secrets: neither shown nor stored
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,11 @@ def chain(name: str) -> list[str]:
     return [*order, name]
 
 
+def forced_with(name: str) -> tuple[str, ...]:
+    """The stages that `--force` makes again: the named one; a video behind a URL is fetched again with its frames."""
+    return ("fetch", name) if name == "extract" else (name,)
+
+
 def run(name: str) -> Callable[..., Any]:
     """The function of that name that a stage offers to others: most carry out one job of training or evaluation."""
     module, _, attribute = RUNS[name].partition(":")

@@ -15,7 +15,8 @@ __all__ = ["StageOutcome", "plan_chain", "plan_stage", "run_chain", "run_stage"]
 
 
 def run_chain(name: str, job: Job) -> dict[str, StageOutcome]:
-    """Run a stage after everything upstream of it, window by window; `job.force` applies to the named stage only.
+    """Run a stage after everything upstream of it, window by window; `job.force` applies to the named stage only
+    (and, with extract, to the download of its videos).
 
     Raises `InterruptedRun` on a signal, `StoppedError` with `fail_fast`, errors of the set-up as they are.
     """
@@ -43,7 +44,7 @@ class Run:
     """One command's way through the stages and windows of a job."""
 
     def __init__(self, names: Sequence[str], job: Job) -> None:
-        self.forced = names[-1] if job.force else None
+        self.forced = registry.forced_with(names[-1]) if job.force else ()
         self.books = {one: Books(registry.stage(one), job.planned.get(one)) for one in names}
         self.engine = open_engine(job)
 
@@ -73,7 +74,7 @@ class Run:
             job.results[name][item.id] = reason = item.blocked or "the stage before gave nothing"
             books.fail(item, reason)
         again = [item for item in found.cached if books.is_new(item)]
-        if self.forced == name:
+        if name in self.forced:
             return [*again, *found.todo]
         for item in again:
             books.cached(job, item)
@@ -87,7 +88,7 @@ class Run:
         stage, books, unique = registry.stage(name), self.books[name], unique_keys(todo)
         job.todo = len(unique)
         with stop_flag() as stop:
-            self.engine.make_all(stage, job, unique, self.forced == name,
+            self.engine.make_all(stage, job, unique, name in self.forced,
                                  lambda item, result: books.made(job, item, result), stop)
             self.share(name, job, todo)
             stop.check()

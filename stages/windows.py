@@ -29,7 +29,7 @@ def videos_of(job: Job) -> list[VideoRef]:
     """The videos of a job's samples, each once, in the order of the samples."""
     if job.locate is None:
         return job.videos
-    return [job.locate(name) for name in dict.fromkeys(sample.video for sample in job.samples)]
+    return [job.locate(name) for name in {sample.video: sample.located for sample in job.samples}.values()]
 
 
 class Firsts:
