@@ -11,6 +11,10 @@ from strive.configs.errors import MissingError
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 REFUSED = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+FAILING = {
+    errno.EIO: ("the disk reports an input/output error", "Look after the disk (`dmesg` says more)"),
+    errno.EFBIG: ("larger than a file may be here", "Raise the limit (`ulimit -f`)"),
+}
 NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "lustre", "beegfs", "ceph", "fuse.sshfs", "afs"})
 
 
@@ -18,6 +22,21 @@ def free_bytes(path: Path) -> int:
     """Bytes this user may still write on the file system that holds `path` (which need not exist yet)."""
     figures = os.statvfs(_nearest(path))
     return figures.f_bavail * figures.f_frsize
+
+
+def folder_bytes(place: Path | str) -> int:
+    """Size of all files in a folder; 0 for one that is gone. By `scandir`: a listing touches thousands of folders."""
+    total = 0
+    try:
+        with os.scandir(place) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    total += folder_bytes(entry.path)
+                else:
+                    total += entry.stat(follow_symlinks=False).st_size
+    except FileNotFoundError:
+        return total
+    return total
 
 
 def size_text(size_bytes: float) -> str:
@@ -31,7 +50,7 @@ def size_text(size_bytes: float) -> str:
 
 
 def refusal(error: OSError, path: Path, needed_bytes: int = 0) -> MissingError | None:
-    """The error to raise when a write failed because there is no space or no permission; None for other causes."""
+    """The error to raise when a write failed for want of space or permission or of a sound disk, else None."""
     if error.errno in FULL:
         return no_space(path, needed_bytes)
     if error.errno in REFUSED:
@@ -40,12 +59,16 @@ def refusal(error: OSError, path: Path, needed_bytes: int = 0) -> MissingError |
             f"{path}: cannot write ({cause}).", "A folder this user may write to.",
             "Choose another folder, e.g. with --cache-dir DIR or STRIVE_CACHE_DIR.",
         )
+    if error.errno in FAILING:
+        cause, do = FAILING[error.errno]
+        return MissingError(f"{path}: cannot write ({cause}).", "A disk that takes the bytes.",
+                            f"{do} or choose another folder with --cache-dir DIR, then run the same command again.")
     return None
 
 
 @contextmanager
 def explained(path: Path, needed_bytes: int = 0) -> Iterator[None]:
-    """Turn "no space" and "no permission" raised inside into the error that says what to do."""
+    """Turn what a disk refuses ("no space", "no permission", …) into the error that says what to do."""
     try:
         yield
     except OSError as error:

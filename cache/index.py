@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from strive.cache import atomic
+from strive.cache import atomic, lists
 from strive.cache.digest import digest_file, digest_json, names_in
 from strive.configs.errors import ItemError, MissingError
 
@@ -19,7 +19,10 @@ _RACY_S = 2.0
 
 
 class Index:
-    """Records under one folder: `<group>/<2 hex>/<sha256 of the name>.json`; the group is the name's first part."""
+    """Records under one folder: `<group>/<2 hex>/<sha256 of the name>.json`; the group is the name's first part.
+
+    A record may have a list (`lists.py`) beside it, `.list`.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -34,8 +37,9 @@ class Index:
         return record["value"] if record is not None and record["name"] == name else None
 
     def forget(self, name: str) -> None:
-        """Remove a record."""
-        self._place(name).unlink(missing_ok=True)
+        """Remove a record and its list."""
+        for place in (self._place(name), self._place(name).with_suffix(".list")):
+            place.unlink(missing_ok=True)
 
     def records(self, group: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """All (name, value) of a group, in no particular order."""
@@ -45,19 +49,17 @@ class Index:
                 yield record["name"], record["value"]
 
     def remember_list(self, name: str, rows: Iterable[tuple[str, str]]) -> None:
-        """Store (key, item id) pairs under `name`, a line each: `<64 hex> <id as JSON>`."""
-        lines = (f"{key} {json.dumps(item)}\n".encode() for key, item in rows)
-        atomic.write_stream(self._place(name).with_suffix(".list"), lines, workshop=self.root)
+        """Store (key, item id) pairs under `name`, beside its record; `rows` is read as it is written."""
+        lists.write(self._place(name).with_suffix(".list"), rows, self.root)
 
     def recall_list(self, name: str) -> Iterator[tuple[str, str]]:
-        """The pairs last remembered under `name`; none when nothing was."""
-        try:
-            with self._place(name).with_suffix(".list").open("rb") as file:
-                for line in file:
-                    key, _, item = line.partition(b" ")
-                    yield key.decode(), json.loads(item)
-        except FileNotFoundError:
-            return
+        """The (key, item id) pairs last stored under `name`, read from disk as they are asked for."""
+        return lists.read(self._place(name).with_suffix(".list"))
+
+    def lists(self, group: str) -> Iterator[Iterator[tuple[str, str]]]:
+        """All lists of a group, also those whose record is unreadable."""
+        for place in sorted((self.root / group).glob("??/*.list")):
+            yield lists.read(place)
 
     def file_digest(self, path: Path) -> str:
         """The digest of a file, remembered by (absolute path, size, times, inode).

@@ -36,6 +36,17 @@ def append_line(path: Path, text: str) -> None:
             sync.sync_folder(path.parent)
 
 
+def append_unsynced(path: Path, lines: bytes) -> None:
+    """Add whole lines in one write, for what can be made again: a crash may tear or lose them. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fault.point()
+    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        sync.write_all(fd, lines)
+    finally:
+        os.close(fd)
+
+
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
     """The records, in order; [] when there is no file. A torn last line is left out.
 

@@ -4,18 +4,16 @@ A run folder records itself (`record_run`) and counts for as long as the folder 
 counts always. What a kept artefact was made from is kept with it.
 """
 
-import json
 import os
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from strive.cache import links
 from strive.cache.artefact import Artefact
 from strive.cache.store import Store
 
 LAST_RUN, RUNS = "last-run", "runs"
-_HEX = re.compile(r"[0-9a-f]{64}")
 
 
 def record_run(store: Store, folder: Path, artefacts: Iterable[Artefact],
@@ -24,49 +22,60 @@ def record_run(store: Store, folder: Path, artefacts: Iterable[Artefact],
 
     `frames`: those of each video, by its name, for whoever looks at the run later.
     """
-    place = os.path.abspath(folder)
-    named = {"frames": {video: one.key for video, one in frames.items()}} if frames else {}
-    store.remember(f"{RUNS}/{place}", {"folder": place, "keys": sorted({one.key for one in artefacts}), **named})
+    name = run_name(folder)
+    named = {(one.key, video) for video, one in (frames or {}).items()}
+    others = {one.key for one in artefacts} - {key for key, _video in named}
+    store.index.remember_list(name, sorted({*named, *((key, "") for key in others)}))
+    store.remember(name, {"folder": name.removeprefix(f"{RUNS}/")})
 
 
-def live_records(store: Store) -> Iterator[dict[str, Any]]:
-    """The records that keep artefacts: last runs, and runs whose folder is still there."""
-    yield from (value for _name, value in store.index.records(LAST_RUN))
-    yield from (value for _name, value in store.index.records(RUNS) if not _is_gone(value))
+def run_name(folder: Path) -> str:
+    """The name of the record of the run in `folder`."""
+    return f"{RUNS}/{os.path.abspath(folder)}"
 
 
-def forget_gone_runs(store: Store) -> int:
-    """Drop the records of runs whose folder is gone; returns how many."""
-    gone = [name for name, value in store.index.records(RUNS) if _is_gone(value)]
-    for name in gone:
-        store.index.forget(name)
-    return len(gone)
+def recorded(store: Store, folder: Path) -> Iterator[tuple[str, str]]:
+    """(key, video) of what the run in `folder` recorded as its own; the video is "" for all but frames."""
+    record = store.recall(run_name(folder)) or {}
+    frames = record.get("frames")
+    named = {(str(key), str(video)) for video, key in frames.items()} if isinstance(frames, dict) else set()
+    others = {str(key) for key in record.get("keys") or ()} - {key for key, _video in named}
+    yield from sorted({*named, *((key, "") for key in others)})
+    yield from store.index.recall_list(run_name(folder))
 
 
-def needed_keys(store: Store, young: Iterable[str]) -> set[str]:
-    """The keys of all artefacts that live records or `young` artefacts refer to, directly or through their inputs."""
-    by_name = _by_key_and_digest(store)
-    names = {name for record in live_records(store) for name in _names_in(record)} | set(young)
-    needed: set[str] = set()
-    while names:
-        fresh = [one for name in names for one in by_name.get(name, ()) if one.key not in needed]
-        needed.update(one.key for one in fresh)
-        names = {name for one in fresh for name in _names_in(one.manifest.get("inputs"))}
-    return needed
+def last_run(store: Store, stage: str) -> Iterator[tuple[str, str]]:
+    """(key, item id) of what the last run of a stage left."""
+    keys = (store.recall(f"{LAST_RUN}/{stage}") or {}).get("keys")
+    yield from ((str(key), str(item)) for item, key in (keys.items() if isinstance(keys, dict) else ()))
+    yield from store.index.recall_list(f"{LAST_RUN}/{stage}")
 
 
-def _by_key_and_digest(store: Store) -> dict[str, list[Artefact]]:
-    """Inputs are recorded by content digest, runs by key: both lead to the artefact."""
-    found: dict[str, list[Artefact]] = {}
-    for one in store.entries():
-        for name in {one.key, one.digest.removeprefix("sha256:")}:
-            found.setdefault(name, []).append(one)
+def live_names(store: Store, without: Collection[Path] = ()) -> set[bytes]:
+    """The heads (`links.head`) of all keys that last runs name, and runs whose folder is still there.
+
+    What the runs in the folders `without` name counts only where others name it too.
+    """
+    dropped = {os.path.abspath(folder) for folder in without}
+    found: set[bytes] = set()
+    for _name, value in store.index.records(LAST_RUN):
+        found |= links.names_in(value)
+    for rows in store.index.lists(LAST_RUN):
+        found.update(links.head(key) for key, _item in rows)
+    for name, value in store.index.records(RUNS):
+        if not _is_gone(value) and value.get("folder") not in dropped:
+            found |= links.names_in(value)
+            found.update(links.head(key) for key, _item in store.index.recall_list(name))
     return found
 
 
-def _names_in(value: Any) -> set[str]:
-    """Everything in a record that can be a key or a digest, wherever it stands."""
-    return set(_HEX.findall(json.dumps(value)))
+def forget_runs(store: Store, without: Collection[Path] = ()) -> int:
+    """Drop the records of runs whose folder is gone, and of those in the folders `without`; returns how many."""
+    dropped = {os.path.abspath(folder) for folder in without}
+    gone = [name for name, value in store.index.records(RUNS) if _is_gone(value) or value.get("folder") in dropped]
+    for name in gone:
+        store.index.forget(name)
+    return len(gone)
 
 
 def _is_gone(value: dict[str, Any]) -> bool:

@@ -16,6 +16,7 @@ from typing import Any
 
 from strive.cache import atomic, batch, disk, lock, manifest, sweep, sync
 from strive.cache.artefact import Artefact
+from strive.cache.catalogue import Catalogue, names_in
 from strive.cache.index import Index
 from strive.cache.key import KEY, STAGE, check_key, check_stage
 from strive.configs.errors import VerificationError
@@ -40,8 +41,10 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
         self.index = Index(self.root / "index")
+        self.catalogue = Catalogue(self.root)
         for folder in (*self._stage_folders(), self.root / "index"):
             sweep.sweep(folder)
+        self._clear_locks()
 
     def find(self, stage: str, key: str) -> Artefact | None:
         """The artefact when it is complete (manifest of this key, all sizes right), else None.
@@ -55,10 +58,14 @@ class Store:
 
     @contextmanager
     def claim(
-        self, stage: str, key: str, timeout_s: float = 3600, on_wait: Callable[[str], None] | None = None
+        self, stage: str, key: str, timeout_s: float = 3600, on_wait: Callable[[str], None] | None = None,
+        give_up: Callable[[], bool] = lambda: False,
     ) -> Iterator[Artefact | None]:
-        """Be the only writer of a key; yields what another writer finished meanwhile, or None: then make it."""
-        with lock.hold(self.lock_path(stage, key), timeout_s, on_wait):
+        """Be the only writer of a key; yields what another writer finished meanwhile, or None: then make it.
+
+        See `lock.hold` for how it waits.
+        """
+        with lock.hold(self.lock_path(stage, key), timeout_s, on_wait, give_up=give_up):
             yield self.find(stage, key)
 
     def publish(
@@ -84,7 +91,9 @@ class Store:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
             return self._published_by_another(stage, key)
-        return Artefact(stage, key, self.root, filled)
+        artefact = Artefact(stage, key, self.root, filled)
+        self.catalogue.note([artefact])
+        return artefact
 
     def publish_many(
         self, stage: str, entries: Sequence[tuple[str, Mapping[str, bytes | Path], Mapping[str, Any]]],
@@ -110,15 +119,19 @@ class Store:
                     filled[key] = atomic.fill(together.draft(), files, manifest.build(stage, key, provenance))
                 places = [self._place(stage, key) for key in made]
                 moved = together.reveal(places)
-        return {key: Artefact(stage, key, self.root, filled[key]) if is_new else self._published_by_another(stage, key)
-                for key, is_new in zip(made, moved, strict=True)}
+        new = {key: Artefact(stage, key, self.root, filled[key])
+               for key, is_new in zip(made, moved, strict=True) if is_new}
+        self.catalogue.note(new.values())
+        return {key: new[key] if key in new else self._published_by_another(stage, key) for key in made}
 
     def totals(self, stage: str) -> tuple[int, int]:
         """How many artefacts of a stage there are, and the bytes of their files; for estimates."""
-        count = total = 0
-        for one in self.entries(stage):
-            count, total = count + 1, total + one.size_bytes
-        return count, total
+        sums = self.catalogue.totals(check_stage(stage))
+        return sums.count, sums.size_bytes
+
+    def stages(self) -> list[str]:
+        """The stages that have a folder, sorted."""
+        return [folder.name for folder in self._stage_folders()]
 
     def drop(self, stage: str, key: str) -> None:
         """Remove an artefact at once; readers that have a file open finish undisturbed."""
@@ -140,9 +153,9 @@ class Store:
         """(stage, key, folder) of everything that has an artefact's name, complete or not."""
         folders = [self.root / check_stage(stage)] if stage is not None else self._stage_folders()
         for folder in folders:
-            for shelf in _names(folder):
+            for shelf in names_in(folder):
                 if len(shelf) == 2:
-                    for key in _names(folder / shelf):
+                    for key in names_in(folder / shelf):
                         if KEY.fullmatch(key):
                             yield folder.name, key, folder / shelf / key
 
@@ -169,6 +182,13 @@ class Store:
     def lock_path(self, stage: str, key: str) -> Path:
         """The lock file of a key."""
         return self.root / "locks" / f"{check_stage(stage)}-{check_key(key)}.lock"
+
+    def _clear_locks(self) -> None:
+        """Remove the locks of the dead whose artefacts are there: nobody is going to claim those keys again."""
+        for path in lock.dead_in(self.root / "locks"):
+            stage, _, key = path.stem.rpartition("-")
+            if STAGE.fullmatch(stage) and KEY.fullmatch(key) and (self._place(stage, key) / atomic.MANIFEST).exists():
+                lock.clear(path)
 
     def _place(self, stage: str, key: str) -> Path:
         if stage in _RESERVED:
@@ -209,10 +229,3 @@ def _mark_used(folder: Path) -> None:
             os.utime(folder)
     except OSError:
         return
-
-
-def _names(folder: Path) -> list[str]:
-    try:
-        return sorted(os.listdir(folder))
-    except OSError:
-        return []

@@ -1,14 +1,17 @@
 """Finds a sample's bundle: in a file, or in the cache as the last `strive variants` run left it."""
 
 import difflib
-import os
+from collections.abc import Sequence
 from pathlib import Path
 
-from strive.cache.runs import RUNS
+from strive.cache import runs
 from strive.cache.store import Store
 from strive.configs.errors import MissingError, UsageError
 from strive.stages.bundle.format import FILE
 from strive.stages.bundle.reader import Bundle
+
+COMPARED = 5000
+"""Names that a mistyped one is compared with: more take seconds."""
 
 
 def find_bundle(store: Store, name: str) -> Bundle:
@@ -21,10 +24,10 @@ def find_bundle(store: Store, name: str) -> Bundle:
         return Bundle.open(path)
     if (path / FILE).is_file():
         return Bundle.open(path / FILE)
-    keys = last_keys(store)
-    if name not in keys:
-        raise unknown(name, keys)
-    found = in_cache(store, keys[name])
+    key = next((key for key, sample in runs.last_run(store, "variants") if sample == name), None)
+    if key is None:
+        raise unknown(name, [sample for _key, sample in runs.last_run(store, "variants")])
+    found = in_cache(store, key)
     if found is None:
         raise MissingError(f"{name}: its bundle is no longer in {store.root}", "a bundle in the cache",
                            "Run `strive variants --data FILE --videos DIR` to make it again.")
@@ -48,15 +51,13 @@ class RunBundles:
 
 def recorded_keys(store: Store, run: Path) -> dict[str, str]:
     """Sample id → key of the bundles that the run in this folder recorded as its own."""
-    record = store.recall(f"{RUNS}/{os.path.abspath(run)}") or {}
-    places = [store.find("variants", str(key)) for key in record.get("keys") or ()]
+    places = [store.find("variants", key) for key, _video in runs.recorded(store, run)]
     return {Bundle.open(one.file(FILE)).sample.id: one.key for one in places if one}
 
 
 def last_keys(store: Store) -> dict[str, str]:
     """Sample id → key of the bundles that the last `strive variants` run left."""
-    record = store.recall("last-run/variants") or {}
-    return {str(sample): str(key) for sample, key in (record.get("keys") or {}).items()}
+    return {sample: key for key, sample in runs.last_run(store, "variants")}
 
 
 def in_cache(store: Store, key: str) -> Bundle | None:
@@ -65,10 +66,10 @@ def in_cache(store: Store, key: str) -> Bundle | None:
     return Bundle.open(found.file(FILE)) if found else None
 
 
-def unknown(name: str, keys: dict[str, str]) -> UsageError:
-    """The error for an id nobody knows, with the nearest ones."""
-    close = difflib.get_close_matches(name, list(keys), n=3, cutoff=0.4) or list(keys)[:3]
-    known = f"one of the {len(keys)} samples of the last run, such as {', '.join(close)}"
+def unknown(name: str, samples: Sequence[str]) -> UsageError:
+    """The error for an id nobody knows, with the nearest ones among the first thousands."""
+    close = difflib.get_close_matches(name, samples[:COMPARED], n=3, cutoff=0.4) or samples[:3]
+    known = f"one of the {len(samples)} samples of the last run, such as {', '.join(close)}"
     return UsageError(f"{name}: no such sample, and no bundle file of that name",
-                      known if keys else "a sample for which `strive variants` ran",
+                      known if samples else "a sample for which `strive variants` ran",
                       "Give a sample id, a bundle.h5, or --data FILE --videos DIR of another dataset.")

@@ -1,6 +1,5 @@
 """The very frames that a question was answered on, as small pictures that the page keeps once each."""
 
-import os
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -9,14 +8,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from strive.cache import runs
 from strive.cache.artefact import Artefact
-from strive.cache.runs import RUNS
 from strive.cache.store import Store
 from strive.configs.errors import StriveError
 from strive.stages.frames.frameset import FrameSet, read_frames
 from strive.stages.report.canvas import clock
 from strive.stages.report.thumbnails import data_uri
-from strive.stages.report.values import mapping, number
+from strive.stages.report.values import number
 
 FramesOf = Callable[[Path, str], Artefact | None]
 """The frames of a video as the run in a folder read them; None when they are not at hand."""
@@ -43,10 +42,10 @@ class RunFrames:
 
     def recorded(self, run: Path) -> dict[str, str]:
         """Video → key: as the run recorded it, else as the last extraction named what the run recorded."""
-        record = self.store.recall(f"{RUNS}/{os.path.abspath(run)}") or {}
-        own, named = set(map(str, record.get("keys") or ())), mapping(record.get("frames"))
-        last = mapping((self.store.recall("last-run/extract") or {}).get("keys"))
-        return {str(video): str(key) for video, key in {**last, **named}.items() if key in own}
+        own = list(runs.recorded(self.store, run))
+        keys = {key for key, _video in own}
+        last = {video: key for key, video in runs.last_run(self.store, "extract") if key in keys}
+        return {**last, **{video: key for key, video in own if video}}
 
 
 class Pictures:
