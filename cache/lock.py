@@ -18,7 +18,7 @@ from pathlib import Path
 
 from strive.cache import disk, heartbeat, sync
 from strive.cache.owner import Owner, me
-from strive.configs.errors import LockedError
+from strive.configs.errors import LockedError, MissingError
 
 FOREIGN_SILENCE_S = 180.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 0.5
@@ -28,17 +28,17 @@ _open_fds: set[int] = set()
 @contextmanager
 def hold(
     path: Path, timeout_s: float = 3600, on_wait: Callable[[str], None] | None = None,
-    foreign_silence_s: float = FOREIGN_SILENCE_S,
+    foreign_silence_s: float = FOREIGN_SILENCE_S, give_up: Callable[[], bool] = lambda: False,
 ) -> Iterator[None]:
     """Hold the lock file `path` inside the `with` block.
 
-    Waits up to `timeout_s` for a living holder (0: one try), telling `on_wait` once who that is, and also when the
-    lock is taken over from a dead one. Raises LockedError naming the holder, MissingError when the folder cannot be
-    written.
+    Waits up to `timeout_s` for a living holder (0: one try) or until `give_up()`, which is asked twice a second and
+    more, telling `on_wait` once who that is, and also when the lock is taken over from a dead one. Raises LockedError
+    naming the holder, MissingError when the folder cannot be written.
     """
     with disk.explained(path):
         sync.make_folder(path.parent)
-        fd = _acquire(path, timeout_s, on_wait or (lambda _text: None), foreign_silence_s)
+        fd = _acquire(path, timeout_s, on_wait or (lambda _text: None), foreign_silence_s, give_up)
     pid = os.getpid()
     heartbeat.add(path)
     try:
@@ -71,8 +71,25 @@ class _Watch:
         return time.monotonic() - self.since
 
 
-def _acquire(path: Path, timeout_s: float, tell: Callable[[str], None], foreign_silence_s: float) -> int:
-    deadline, pause, watch, told = time.monotonic() + timeout_s, _FIRST_PAUSE_S, _Watch(), False
+def dead_in(folder: Path) -> Iterator[Path]:
+    """The lock files in `folder` whose holders were killed and that nobody has taken over."""
+    for path in folder.glob("*.lock"):
+        owner = holder(path)
+        if owner is not None and owner.is_dead():
+            yield path
+
+
+def clear(path: Path) -> None:
+    """Remove a lock file that nobody holds; one that is held, or lies where nothing can be written, stays."""
+    with suppress(LockedError, MissingError), hold(path, timeout_s=0):
+        pass
+
+
+def _acquire(
+    path: Path, timeout_s: float, tell: Callable[[str], None], foreign_silence_s: float, give_up: Callable[[], bool]
+) -> int:
+    began, pause, watch, told = time.monotonic(), _FIRST_PAUSE_S, _Watch(), False
+    deadline = began + timeout_s
     while True:
         got = _try(path, watch, tell, foreign_silence_s)
         if isinstance(got, int):
@@ -80,9 +97,9 @@ def _acquire(path: Path, timeout_s: float, tell: Callable[[str], None], foreign_
         if not told:
             tell(f"waiting for {_describe(got)}")
             told = True
-        if time.monotonic() >= deadline:
+        if time.monotonic() >= deadline or give_up():
             raise LockedError(
-                f"{path}: held by {_describe(got)}.", f"It did not let go within {timeout_s:.0f} s.",
+                f"{path}: held by {_describe(got)}.", f"It did not let go within {time.monotonic() - began:.0f} s.",
                 f"Wait for that run to end, or stop it; if its machine is gone for good, delete {path}.",
             )
         time.sleep(min(pause, max(0.0, deadline - time.monotonic())))
