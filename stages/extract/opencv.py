@@ -20,7 +20,7 @@ def orientation_of(path: Path | Member, facts: Any) -> Orientation:
     """The first frame's orientation, which OpenCV would apply wrongly when it mirrors."""
     with open_container(path) as container:
         first = next(pyav_shots(container, video_stream(container), facts), None)
-    return first.orientation if first else Orientation()
+    return first.turned() if first else Orientation()
 
 
 def shots(path: Path | Member, facts: Any) -> Iterator[Shot]:
@@ -40,7 +40,7 @@ def shots(path: Path | Member, facts: Any) -> Iterator[Shot]:
         while capture.grab():
             number += 1
             seconds = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 + facts.first_s
-            yield Shot(number, seconds, None, False, size, upright, lambda: retrieve(cv2, capture))
+            yield Shot(number, seconds, None, False, size, lambda: upright, lambda: retrieve(cv2, capture))
     finally:
         capture.release()
 

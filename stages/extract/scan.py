@@ -10,6 +10,7 @@ import numpy as np
 from strive.configs.errors import ItemError
 from strive.stages.archive.member import Member
 from strive.stages.extract.container import Wholeness, image_demuxer, name_content, wholeness
+from strive.stages.extract.packets import Packets, Reading
 from strive.stages.extract.pyav import av, explain
 from strive.stages.extract.timeline import usable_rate
 
@@ -38,6 +39,7 @@ class Facts:
     packets_end_s: float
     file_end_s: float  # of all streams
     rate: float  # average frames per second
+    packets: Packets
 
     @property
     def first_s(self) -> float:
@@ -95,15 +97,17 @@ def scan(path: Path | Member) -> Facts:
     with open_container(path) as container:
         stream = video_stream(container)
         origin = start_of(container, stream)
-        times, end, file_end, carried = packet_times(container, stream, origin)
+        found = Reading(container, stream, origin)
+        found.read(container)
+        times = np.sort(np.asarray(found.times, np.float64))
         if not len(times):
             raise ItemError(f"{stream.frames} frames announced, 0 decodable" if stream.frames else "no video stream")
         span = float(times[-1] - times[0])
         duration = (stream.duration or 0) * stream.time_base or Fraction(container.duration or 0, av.time_base)
         return Facts(
-            container.format.name, stream.codec_context.name, stream.index, origin, carried, wholeness(path),
-            stream.frames, float(duration) or None, times, end, file_end,
-            average_rate(stream, (len(times) - 1) / span if span > 0 else None),
+            container.format.name, stream.codec_context.name, stream.index, origin, found.carried, wholeness(path),
+            stream.frames, float(duration) or None, times, found.end, found.file_end,
+            average_rate(stream, (len(times) - 1) / span if span > 0 else None), found.packets,
         )
 
 
@@ -123,29 +127,3 @@ def start_of(container: Any, stream: Any) -> Fraction:
     if stream.start_time is not None and abs(stream.start_time * stream.time_base - start) < Fraction(1, av.time_base):
         start = stream.start_time * stream.time_base
     return max(start, Fraction(0))
-
-
-def packet_times(container: Any, stream: Any, origin: Fraction) -> tuple[np.ndarray, float, float, bool]:
-    """Sorted times of the stream's packets that hold something to show, their end, the end of all streams, and whether
-    the container carries presentation times. Reading stops where the file breaks off."""
-    times: list[float] = []
-    end = file_end = 0.0
-    carried = not (container.format.name == "avi" and stream.codec_context.has_b_frames)
-    try:
-        for packet in container.demux():
-            stamp = packet.pts if carried and packet.pts is not None else packet.dts
-            if not packet.size or packet.time_base is None:
-                continue
-            if stamp is None:
-                if packet.stream_index == stream.index:
-                    times.append(times[-1] if times else 0.0)
-                continue
-            begin = float(stamp * packet.time_base - origin)
-            stop = begin + float((packet.duration or 0) * packet.time_base)
-            file_end = max(file_end, stop)
-            if packet.stream_index == stream.index and not packet.is_discard:
-                times.append(begin)
-                end = max(end, stop)
-    except av.FFmpegError as error:
-        explain(error)
-    return np.sort(np.asarray(times, np.float64)), end, file_end, carried

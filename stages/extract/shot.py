@@ -8,15 +8,15 @@ import numpy as np
 from strive.stages.extract.orientation import Orientation
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Shot:
-    """One decoded frame. `pixels` must be called before the next frame is asked for; it converts, so only chosen
-    frames pay for it."""
+    """One decoded frame. `turned` and `pixels` must be called before the next frame is asked for; they look into the
+    frame, so only chosen frames pay for it."""
 
     number: int  # in decoding output order from 0, undecodable frames that came out damaged included
     time: float | None  # seconds from the container's start, None when the container does not say
     duration: float | None  # seconds on screen, None when unknown
     broken_before: bool  # data was lost between the frame before and this one
     size: tuple[int, int]  # (H, W) as decoded, before turning upright
-    orientation: Orientation
+    turned: Callable[[], Orientation]  # how to turn it upright
     pixels: Callable[[], np.ndarray]  # uint8 RGB [H, W, 3] as decoded

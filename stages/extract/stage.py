@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from strive.cache.key import library_series
-from strive.cache.store import Store
 from strive.configs.data_stages import ExtractConfig
 from strive.configs.errors import ItemError
 from strive.configs.schema import Config
 from strive.stages.extract.items import VERSION, is_unchanged, item_of, source_of
+from strive.stages.extract.threads import decoder_threads
 from strive.stages.extract.worker import Pool
 from strive.stages.frames.frameset import FrameSet, write_frames
 from strive.stages.plan import Item, Job, Product
@@ -44,7 +44,7 @@ class ExtractStage:
         """Start the first decode child; all end with the block."""
         pool = Pool(CHILD)
         try:
-            yield FrameMaker(pool, job.store, job.config.extract, self.settings(job.config))
+            yield FrameMaker(pool, job, self.settings(job.config))
         finally:
             pool.close()
 
@@ -57,14 +57,15 @@ def decoder_of(config: ExtractConfig) -> str:
 class FrameMaker:
     """Asks a child for the frames of one video and packs them."""
 
-    def __init__(self, pool: Pool, store: Store, config: ExtractConfig, settings: dict[str, Any]) -> None:
-        self.pool, self.store, self.config, self.settings = pool, store, config, settings
+    def __init__(self, pool: Pool, job: Job, settings: dict[str, Any]) -> None:
+        self.pool, self.job, self.settings = pool, job, settings
+        self.store, self.config = job.store, job.config.extract
 
     def make(self, item: Item) -> Product:
         """Raises `ItemError` with the reason when the video cannot be decoded, is gone, or changes meanwhile."""
-        request = {**self.settings, **source_of(item, self.store), "memory_mib": self.config.memory_mib}
+        how = {"memory_mib": self.config.memory_mib, "threads": decoder_threads(self.job.workers, self.job.todo)}
         with self.pool.child() as child:
-            header, encoded = child.ask(request, self.config.deadline_s)
+            header, encoded = child.ask({**self.settings, **source_of(item, self.store), **how}, self.config.deadline_s)
         if not is_unchanged(item, self.store):
             raise ItemError("the file changed while it was read; run the same command again")
         meta = {**header["meta"], "series": library_series("av", OPENCV), "codec": self.config.codec}
@@ -72,7 +73,8 @@ class FrameMaker:
             np.asarray(header["times"], np.float64), np.asarray(header["source_index"], np.int64),
             np.asarray(header["sizes"], np.int32).reshape(-1, 2), encoded, meta,
         )
-        return Product(write_frames(frames), {**meta, "frames": len(frames)}, tuple(header["warnings"]))
+        counts = {"frames": len(frames), "undecoded_frames": header["undecoded"]}
+        return Product(write_frames(frames), {**meta, **counts}, tuple(header["warnings"]))
 
 
 STAGE = ExtractStage()

@@ -22,8 +22,8 @@ import cv2
 import numpy as np
 
 from strive.configs.errors import ItemError
+from strive.stages.extract.passes import frames_of
 from strive.stages.extract.scan import scan
-from strive.stages.extract.take import frames_of
 from strive.stages.extract.timeline import fill
 
 MILLISECOND = 0.001
@@ -123,7 +123,7 @@ def pyav_forward(path: Path) -> Frames:
 def strive(path: Path) -> Frames:
     """All frames as the extract stage sees them."""
     facts = scan(path)
-    shots = [(shot.time, shot.orientation.apply(shot.pixels())) for shot in frames_of(path, facts, "pyav")]
+    shots = [(shot.time, shot.turned().apply(shot.pixels())) for shot in frames_of(path, facts, "pyav")]
     times = fill([time for time, _ in shots], facts.rate).times
     return [(float(time), image) for time, (_, image) in zip(times, shots, strict=True)]
 

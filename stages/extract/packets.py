@@ -1,0 +1,76 @@
+"""Goes through the packets of a file without decoding them: when each is shown, and where a decoder can start."""
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from strive.stages.extract.clock import Clock
+from strive.stages.extract.pyav import av, explain
+
+
+@dataclass
+class Packets:
+    """The stream's packets in the order of the file, as they are found."""
+
+    stamps: list[int] = field(default_factory=list)  # presentation times in ticks of the stream's time base
+    keys: list[bool] = field(default_factory=list)  # where a decoder can start, as the container says
+    plain: bool = True  # False: one of them is empty, not shown, flagged corrupt or without a presentation time
+
+
+class Reading:
+    """What the packets of a file say: `times` of the stream's packets that hold something to show (in the order of the
+    file), their `end`, the `file_end` of all streams; `carried`: whether the container has presentation times."""
+
+    def __init__(self, container: Any, stream: Any, origin: Fraction) -> None:
+        self.index, self.origin = stream.index, origin
+        self.carried = not (container.format.name == "avi" and stream.codec_context.has_b_frames)
+        self.times: list[float] = []
+        self.end = self.file_end = 0.0
+        self.packets = Packets()
+        self._clocks: dict[int, Clock] = {}
+
+    def read(self, container: Any) -> None:
+        """Go through the file, as far as it goes."""
+        try:
+            for packet in container.demux():
+                if packet.size:
+                    self.note(packet, packet.stream_index)
+                elif packet.stream_index == self.index and packet.dts is not None:
+                    self.packets.plain = False
+        except av.FFmpegError as error:
+            explain(error)
+
+    def note(self, packet: Any, index: int) -> None:
+        """Take one packet's times down."""
+        clock = self._clocks.get(index) or self.clock_of(packet, index)
+        if clock is None:
+            return
+        pts, is_ours = packet.pts, index == self.index
+        stamp = pts if self.carried and pts is not None else packet.dts
+        if is_ours:
+            self.keep(packet, pts)
+        if stamp is None:
+            if is_ours:
+                self.times.append(self.times[-1] if self.times else 0.0)
+            return
+        begin = clock.at(stamp)
+        stop = begin + clock.lasts(packet.duration or 0)
+        self.file_end = max(self.file_end, stop)
+        if is_ours and not packet.is_discard:
+            self.times.append(begin)
+            self.end = max(self.end, stop)
+
+    def keep(self, packet: Any, pts: int | None) -> None:
+        """Note what is needed to start in the middle."""
+        if pts is None or packet.is_discard or packet.is_corrupt:
+            self.packets.plain = False
+            return
+        self.packets.stamps.append(pts)
+        self.packets.keys.append(packet.is_keyframe)
+
+    def clock_of(self, packet: Any, index: int) -> Clock | None:
+        """The clock of a stream, known from its first packet on."""
+        if packet.time_base is None:
+            return None
+        self._clocks[index] = clock = Clock(packet.time_base, self.origin)
+        return clock
