@@ -17,7 +17,7 @@ from strive.configs.data_stages import FetchConfig
 from strive.configs.errors import ItemError
 from strive.stages.fetch.answer import CHANGED, Answer, Broken, Outdated, bounds
 from strive.stages.fetch.partial import Note
-from strive.stages.fetch.pump import Line, Pump
+from strive.stages.fetch.pump import Line, Pull, Pump
 
 BLOCK = 1 << 18
 GONE = {"NoSuchKey", "NoSuchBucket", "NoSuchVersion", "404"}
@@ -42,14 +42,20 @@ class Bucket:
             request["Range"] = f"bytes={start}-"
         with our_words():
             try:
-                return self.line.wait(self.begin(request))
+                return self.body(request)
             except NoCredentialsError:
                 self.files = client(self.config, is_anonymous=True)
-                return self.line.wait(self.begin(request))
+                return self.body(request)
 
-    async def begin(self, request: dict[str, str]) -> "Body":
-        """Ask, and begin to listen in the same breath."""
-        return Body(self.line, await self.files._call_s3("get_object", **request))
+    def body(self, request: dict[str, str]) -> "Body":
+        """Ask once."""
+        pump = Pump(self.line, lambda: self.begin(request))
+        return Body(pump.next(), pump)
+
+    async def begin(self, request: dict[str, str]) -> tuple[dict[str, Any], Pull]:
+        """Ask, in the client's thread."""
+        response = await self.files._call_s3("get_object", **request)
+        return response, lambda: response["Body"].read(BLOCK)
 
     def close(self) -> None:
         """s3fs closes its connections itself."""
@@ -66,20 +72,19 @@ def client(config: FetchConfig, is_anonymous: bool) -> Any:
 class Body(Answer):
     """The body of one response."""
 
-    def __init__(self, line: Line, response: dict[str, Any]) -> None:
-        self.body, self.start = response["Body"], 0
+    def __init__(self, response: dict[str, Any], pump: Pump) -> None:
+        self.content, self.pump, self.start = response["Body"], pump, 0
         size, changed = response.get("ContentLength"), response.get("LastModified")
         if response.get("ContentRange"):
             self.start, size = bounds(response["ContentRange"])
         self.note = Note(response.get("ETag", ""), changed.isoformat() if changed else "", size)
-        self.pump = Pump(line, lambda: self.body.read(BLOCK))
 
     def read(self) -> bytes:
         with our_words():
             return self.pump.read()
 
     def close(self) -> None:
-        self.pump.close(self.body.close)
+        self.pump.close(self.content.close)
 
 
 @contextmanager

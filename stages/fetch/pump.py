@@ -1,19 +1,21 @@
-"""Carries bytes from the client's thread to ours, with somebody listening at all times.
+"""Carries an answer from the client's thread to ours, with somebody listening from the first byte to the last.
 
-The clients drop what they have received and not handed out when a connection breaks, so it is taken from them at once.
+The clients drop what they have received and not handed out when a connection breaks. So one task asks, and takes what
+comes the moment it comes.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from concurrent.futures import Future, wait
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 from threading import Event
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from strive.configs.errors import ItemError
 from strive.stages.fetch.answer import STOPPED, Broken
 
 T = TypeVar("T")
+Pull = Callable[[], Awaitable[bytes]]
 LOOK_S = 0.25
 ROOM_BYTES = 8 << 20
 
@@ -24,50 +26,54 @@ class Line:
     def __init__(self, loop: asyncio.AbstractEventLoop, silence_s: float, stop: Event) -> None:
         self.loop, self.silence_s, self.stop = loop, silence_s, stop
 
-    def wait(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of a coroutine. Raises `Broken` after the longest silence, `ItemError` once `stop` is set."""
-        future: Future[T] = asyncio.run_coroutine_threadsafe(asyncio.wait_for(work, self.silence_s), self.loop)
-        while not wait([future], LOOK_S).done:
-            if self.stop.is_set():
-                future.cancel()
-                raise ItemError(STOPPED)
-        try:
-            return future.result()
-        except TimeoutError:
-            raise self.silence() from None
-
-    def silence(self) -> Broken:
-        """The reason when nothing comes."""
-        return Broken(f"nothing came for {self.silence_s:g} s")
+    def call(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of a coroutine that answers at once."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(self.silence_s)
 
 
 class Pump:
-    """Pulls bytes as they come, up to `ROOM_BYTES` ahead of `read`. Made and started in the client's loop."""
+    """Asks, then pulls bytes as they come, up to `ROOM_BYTES` ahead of `read`."""
 
-    def __init__(self, line: Line, pull: Callable[[], Coroutine[Any, Any, bytes]]) -> None:
-        self.line, self.pull = line, pull
-        self.there: SimpleQueue[bytes | Exception] = SimpleQueue()
+    def __init__(self, line: Line, begin: Callable[[], Coroutine[Any, Any, tuple[Any, Pull]]]) -> None:
+        """`begin` asks; it gives the response and what pulls its next bytes (b"" at the end)."""
+        self.line = line
+        self.there: SimpleQueue[Any] = SimpleQueue()
         self.ahead = 0
-        self.room = asyncio.Event()
-        self.task = asyncio.get_running_loop().create_task(self.run())
+        self.future: Future[None] = asyncio.run_coroutine_threadsafe(self.run(begin), line.loop)
 
-    async def run(self) -> None:
-        """Pull until the end or an error, either of which is passed on."""
+    async def run(self, begin: Callable[[], Coroutine[Any, Any, tuple[Any, Pull]]]) -> None:
+        """Pass on the response, then bytes, then the end or the error that ended it."""
+        self.room = asyncio.Event()
         try:
-            while data := await asyncio.wait_for(self.pull(), self.line.silence_s):
-                self.there.put(data)
-                self.ahead += len(data)
-                while self.ahead > ROOM_BYTES:
-                    self.room.clear()
-                    await self.room.wait()
+            async with asyncio.timeout(self.line.silence_s) as limit:
+                response, pull = await begin()
+                self.there.put(response)
+                while data := await pull():
+                    self.there.put(data)
+                    limit.reschedule(None)
+                    await self.wait_for_room(len(data))
+                    limit.reschedule(self.line.loop.time() + self.line.silence_s)
             self.there.put(b"")
         except TimeoutError:
-            self.there.put(self.line.silence())
+            self.there.put(Broken(f"nothing came for {self.line.silence_s:g} s"))
         except Exception as error:  # whatever it is, the reader raises it
             self.there.put(error)
 
-    def read(self) -> bytes:
-        """The next bytes, b"" at the end; raises what ended the pulling, `ItemError` once the stage is left."""
+    async def wait_for_room(self, size: int) -> None:
+        """Count `size` more bytes; wait while the reader is too far behind."""
+        self.ahead += size
+        while self.ahead > ROOM_BYTES:
+            self.room.clear()
+            await self.room.wait()
+
+    def took(self, size: int) -> None:
+        """Make room, in the loop's thread."""
+        self.ahead -= size
+        self.room.set()
+
+    def next(self) -> Any:
+        """The response, then its bytes; raises what `begin` and the pulling raised, `ItemError` once the stage is left,
+        `Broken` after the longest silence."""
         while True:
             try:
                 found = self.there.get(timeout=LOOK_S)
@@ -77,15 +83,16 @@ class Pump:
                 continue
             if isinstance(found, Exception):
                 raise found
-            self.line.loop.call_soon_threadsafe(self.took, len(found))
             return found
 
-    def took(self, size: int) -> None:
-        """Make room, in the loop's thread."""
-        self.ahead -= size
-        self.room.set()
+    def read(self) -> bytes:
+        """The next bytes, b"" at the end; raises as `next` does."""
+        found = cast(bytes, self.next())
+        self.line.loop.call_soon_threadsafe(self.took, len(found))
+        return found
 
-    def close(self, let_go: Callable[[], Any]) -> None:
-        """Stop pulling, then call `let_go`, both in the loop's thread."""
-        self.line.loop.call_soon_threadsafe(self.task.cancel)
-        self.line.loop.call_soon_threadsafe(let_go)
+    def close(self, let_go: Callable[[], Any] | None = None) -> None:
+        """Stop pulling, then call `let_go` in the loop's thread."""
+        self.future.cancel()
+        if let_go is not None:
+            self.line.loop.call_soon_threadsafe(let_go)

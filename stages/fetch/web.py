@@ -3,6 +3,7 @@
 Messages of the client's errors hold URLs, so none of them is passed on.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -16,7 +17,7 @@ from strive.configs.data_stages import FetchConfig
 from strive.configs.errors import ItemError
 from strive.stages.fetch.answer import CHANGED, Answer, Broken, Outdated, bounds
 from strive.stages.fetch.partial import Note
-from strive.stages.fetch.pump import Line, Pump
+from strive.stages.fetch.pump import Line, Pull, Pump
 
 MOST_REDIRECTS = 5
 AGAIN = {408, 425, 429}
@@ -31,46 +32,47 @@ class Web:
         options = {"auto_decompress": False, "trust_env": True}
         files = fsspec.filesystem("http", client_kwargs=options, skip_instance_cache=True)
         self.line = Line(files.loop, config.silence_s, stop)
-        self.files, self.session = files, self.line.wait(files.set_session())
+        self.files, self.session = files, self.line.call(files.set_session())
 
     def ask(self, url: str, start: int, note: Note) -> Answer:
         """See `Place`; a range is asked for under the condition that the file is the same."""
         headers = {"Accept-Encoding": "identity"}
         if start:
             headers |= {"Range": f"bytes={start}-", "If-Range": note.validator}
+        pump = Pump(self.line, lambda: self.begin(URL(url, encoded=url.isascii()), headers))
         with our_words():
-            return self.line.wait(self.begin(URL(url, encoded=url.isascii()), headers))
+            return Body(pump.next(), pump)
 
-    async def begin(self, url: URL, headers: Mapping[str, str]) -> "Body":
-        """Ask, and begin to listen in the same breath."""
+    async def begin(self, url: URL, headers: Mapping[str, str]) -> tuple[aiohttp.ClientResponse, Pull]:
+        """Ask; a response that says no is let go of at once."""
         limits = aiohttp.ClientTimeout(total=None)
         response = await self.session.get(url, headers=headers, max_redirects=MOST_REDIRECTS, timeout=limits)
         try:
             check_status(response.status, response.headers)
-            return Body(self.line, response)
         except BaseException:
             response.close()
             raise
+        return response, response.content.readany
 
     def close(self) -> None:
         """Let go of all connections."""
-        Line(self.line.loop, self.line.silence_s, Event()).wait(self.session.close())
+        self.line.call(self.session.close())
 
 
 class Body(Answer):
     """The body of one response."""
 
-    def __init__(self, line: Line, response: aiohttp.ClientResponse) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, pump: Pump) -> None:
+        self.response, self.pump, self.start = response, pump, 0
         headers = response.headers
         told = headers.get("Content-Length", "")
         size = int(told) if told.isdecimal() else None
         if size is None and "chunked" not in headers.get("Transfer-Encoding", "").lower():
+            self.close()
             raise ItemError(ENDLESS)
-        self.response, self.start = response, 0
         if response.status == HTTPStatus.PARTIAL_CONTENT:
             self.start, size = bounds(headers.get("Content-Range", ""))
         self.note = Note(headers.get("ETag", ""), headers.get("Last-Modified", ""), size)
-        self.pump = Pump(line, response.content.readany)
 
     def read(self) -> bytes:
         with our_words():
@@ -94,7 +96,7 @@ def our_words() -> Iterator[None]:
     except aiohttp.ClientConnectorDNSError:
         raise Broken("its host was not found") from None
     except aiohttp.ClientConnectorError as error:
-        raise Broken(f"cannot connect ({error.strerror})") from None
+        raise Broken(f"cannot connect ({os.strerror(error.errno or 0)})") from None
     except aiohttp.ClientError:
         raise Broken("the connection broke off") from None
 
