@@ -6,7 +6,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import IO, Any
 
@@ -15,17 +16,22 @@ from strive.stages.extract.wire import pack, receive
 
 START_LIMIT_S = 120.0
 STDERR_TAIL = 4096
+Start = Callable[[Sequence[str]], subprocess.Popen[bytes]]
+
+
+def start(command: Sequence[str]) -> subprocess.Popen[bytes]:
+    """The process of a child; it dies with the thread that calls this."""
+    return subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
+        process_group=0,  # Ctrl-C is for us: we ask the child to end
+    )
 
 
 class Child:
     """One child process that answers requests, one after the other; dead after the first one it fails to answer."""
 
-    def __init__(self, module: str, arguments: Sequence[str] = ()) -> None:
-        command = [sys.executable, "-P", "-m", module, str(os.getpid()), *arguments]
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
-            process_group=0,  # Ctrl-C is for us: we ask the child to end
-        )
+    def __init__(self, module: str, arguments: Sequence[str] = (), start: Start = start) -> None:
+        self.process = start([sys.executable, "-P", "-m", module, str(os.getpid()), *arguments])
         self._tail = bytearray()
         self._drain = threading.Thread(target=self._read_stderr, args=(self.process.stderr,), daemon=True)
         self._drain.start()
@@ -92,7 +98,11 @@ class Child:
 
 
 class Pool:
-    """Children that are reused; as many as are asked for at the same time."""
+    """Children that are reused; as many as are asked for at the same time.
+
+    Linux ends a child with the thread that started it, not with the process, and whoever asks for a child may be a
+    thread of short life: one thread that lives as long as the pool starts them all.
+    """
 
     def __init__(self, module: str, arguments: Sequence[str] = ()) -> None:
         self._module, self._arguments = module, arguments
@@ -100,10 +110,14 @@ class Pool:
         self._idle: list[Child] = []
         self._all: list[Child] = []
         self._closed = False
+        self._starter = ThreadPoolExecutor(1, thread_name_prefix="children")
         self._give_back(self._start())
 
     def _start(self) -> Child:
-        child = Child(self._module, self._arguments)
+        try:
+            child = Child(self._module, self._arguments, lambda command: self._starter.submit(start, command).result())
+        except RuntimeError as error:  # the starter is gone
+            raise ItemError("the stage ended before it was decoded") from error
         with self._lock:
             self._all = [one for one in self._all if one.alive] + [child]
             closed = self._closed
@@ -135,3 +149,4 @@ class Pool:
             for child in self._all:
                 child.kill()
             self._all, self._idle = [], []
+        self._starter.shutdown()

@@ -71,6 +71,23 @@ def test_a_pool_replaces_the_dead_and_reuses_the_living(monkeypatch: pytest.Monk
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
 
 
+def test_a_child_outlives_the_thread_that_asked_for_it_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    pool, pids = Pool("bad_child"), []
+
+    def work() -> None:
+        with pool.child() as first, pool.child() as second:
+            pids.extend(child.ask({"do": "nothing"}, 30)[0]["pid"] for child in (first, second))
+
+    for _ in range(2):
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        time.sleep(0.2)
+    pool.close()
+    assert len(set(pids)) == 2 and len(pids) == 4
+
+
 def test_closing_a_pool_ends_the_children_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
     pool, heard = Pool("bad_child"), []
