@@ -20,9 +20,9 @@ def find_bundle(store: Store, name: str) -> Bundle:
     Raises `UsageError` for an id that the run did not have, `MissingError` when the bundle is no longer in the cache.
     """
     path = Path(name)
-    if path.is_file():
+    if os.path.isfile(path):  # Path.is_file raises for an id that is too long to be a name
         return Bundle.open(path)
-    if (path / FILE).is_file():
+    if os.path.isfile(path / FILE):
         return Bundle.open(path / FILE)
     key = next((key for key, sample in runs.last_run(store, "variants") if sample == name), None)
     if key is None:
