@@ -74,7 +74,8 @@ def collect(store: Store, garbage: list[Garbage], without: Collection[Path] = ()
         except LockedError:
             continue
     runs.forget_runs(store, without)
-    _clear_dead_locks(store)
+    for path in lock.dead_in(store.root / "locks"):
+        lock.clear(path)
     return removed
 
 
@@ -104,14 +105,3 @@ def _until_it_fits(oldest_first: list[Garbage], excess_bytes: int) -> list[Garba
         chosen.append(one)
         excess_bytes -= one.size_bytes
     return chosen
-
-
-def _clear_dead_locks(store: Store) -> None:
-    for path in (store.root / "locks").glob("*.lock"):
-        owner = lock.holder(path)
-        if owner is not None and owner.is_dead():
-            try:
-                with lock.hold(path, timeout_s=0):
-                    pass
-            except LockedError:
-                continue

@@ -7,7 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from strive.cache.store import Store, default_root
+from strive.cache.key import KEY
+from strive.cache.store import Store
+from strive.cli.cache_store import open_store
 from strive.cli.options import Common, common
 from strive.cli.output import Output, duration, size
 from strive.cli.table import table
@@ -54,7 +56,7 @@ def status(
     """One row per stage, then the next command."""
     if stage is not None and stage not in STAGES:
         raise UsageError(f"{stage!r} is not a stage.", f"One of {', '.join(STAGES)}.", "See `strive status`.")
-    store = Store(options.cache_dir or default_root())
+    store = open_store(options)
     known = rows(store)
     shown = [row for row in known if stage in (None, row.stage)]
     listed = [{"stage": row.stage, **item} for row in shown for item in row.failed] if failed else []
@@ -75,13 +77,28 @@ def rows(store: Store) -> list[Row]:
 
 def read_row(store: Store, stage: str, record: dict[str, Any]) -> Row:
     """A row from the summary a run left; results that are no longer in the cache count as missing."""
-    keys = set((record.get("keys") or {}).values())
-    gone = sum(1 for key in keys if not (store.root / stage / key[:2] / key / "manifest.json").exists())
+    gone = count_gone(store, stage)
     done, cached, failed = int(record.get("done", 0)), int(record.get("cached", 0)), list(record.get("failed") or [])
     total = int(record.get("total", done + cached + len(failed)))
     missing = max(0, total - done - cached - len(failed)) + gone
     return Row(stage, total, done, cached, failed, missing, int(record.get("bytes", 0)),
                float(record.get("finished", 0)), record.get("command"))
+
+
+def count_gone(store: Store, stage: str) -> int:
+    """How many results of a stage's last run are no longer there, by the names in its folders."""
+    from strive.cache.catalogue import names_in
+    from strive.cache.links import head
+    from strive.cache.runs import last_run
+
+    shelves: dict[str, set[bytes]] = {}
+    gone = set()
+    for key, _item in last_run(store, stage):
+        if key[:2] not in shelves:
+            shelves[key[:2]] = {head(name) for name in names_in(store.root / stage / key[:2]) if KEY.fullmatch(name)}
+        if head(key) not in shelves[key[:2]]:
+            gone.add(key)
+    return len(gone)
 
 
 def table_lines(shown: list[Row]) -> list[str]:
