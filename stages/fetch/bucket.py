@@ -30,8 +30,17 @@ class Bucket:
     """One client with credentials; it gives way to one without when there are none."""
 
     def __init__(self, config: FetchConfig, stop: Event) -> None:
-        self.config, self.files = config, client(config, is_anonymous=False)
-        self.line = Line(self.files.loop, config.silence_s, stop)
+        self.config, self.stop = config, stop
+        self.become(is_anonymous=False)
+
+    def become(self, is_anonymous: bool) -> None:
+        """Take an s3fs file system that leaves trying again to the caller."""
+        waits = {"connect_timeout": self.config.silence_s, "read_timeout": self.config.silence_s}
+        self.files = fsspec.filesystem("s3", anon=is_anonymous, skip_instance_cache=True,
+                                       config_kwargs={**waits, "retries": {"max_attempts": 0}})
+        self.files.retries = 1
+        self.line = Line(self.files.loop, self.config.silence_s, self.stop)
+        self.line.call(self.files.set_session())  # takes a second, which is no silence of the bucket's
 
     def ask(self, url: str, start: int, note: Note) -> Answer:
         """See `Place`. A key may end in `?versionId=…`."""
@@ -44,7 +53,7 @@ class Bucket:
             try:
                 return self.body(request)
             except NoCredentialsError:
-                self.files = client(self.config, is_anonymous=True)
+                self.become(is_anonymous=True)
                 return self.body(request)
 
     def body(self, request: dict[str, str]) -> "Body":
@@ -59,14 +68,6 @@ class Bucket:
 
     def close(self) -> None:
         """s3fs closes its connections itself."""
-
-
-def client(config: FetchConfig, is_anonymous: bool) -> Any:
-    """An s3fs file system that leaves trying again to the caller."""
-    waits = {"connect_timeout": config.silence_s, "read_timeout": config.silence_s, "retries": {"max_attempts": 0}}
-    files = fsspec.filesystem("s3", anon=is_anonymous, config_kwargs=waits, skip_instance_cache=True)
-    files.retries = 1
-    return files
 
 
 class Body(Answer):

@@ -27,8 +27,8 @@ class Line:
         self.loop, self.silence_s, self.stop = loop, silence_s, stop
 
     def call(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of a coroutine that answers at once."""
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(self.silence_s)
+        """The result of a coroutine that asks nobody, such as the making of a client."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result()
 
 
 class Pump:
