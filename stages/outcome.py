@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import IO
 
 from strive.cache.store import Artefact
-from strive.configs.errors import StoppedError
+from strive.configs.errors import MissingError, StoppedError
 from strive.configs.urls import shown_command
 from strive.stages import registry
 from strive.stages.plan import DataStage, Item, Job
@@ -44,7 +44,6 @@ class Books:
         self.reasons: dict[str, str] = {}  # of failed items: a later window does not try them again
         self._lock = threading.Lock()
         self._keys: IO[str] = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 (lives as long as this)
-        self._started = time.monotonic()
 
     def is_new(self, item: Item) -> bool:
         """Whether no earlier window had this item: questions far apart share videos."""
@@ -104,9 +103,18 @@ class Books:
         job.reporter.progress(self.stage.name, out.done + out.cached, total, len(out.failed), item.id)
 
     def remember(self, job: Job, whole: bool) -> None:
-        """Leave the summary that `strive status` shows, and when the stage is through the keys that it has."""
+        """Leave the summary that `strive status` shows, and when the stage is through the keys that it has.
+
+        A stage that made nothing goes without where nothing can be written: a read-only cache serves what it has.
+        """
+        try:
+            self._keep(job, whole)
+        except MissingError:
+            if self.outcome.done:
+                raise
+
+    def _keep(self, job: Job, whole: bool) -> None:
         out = self.outcome
-        out.seconds = time.monotonic() - self._started
         job.store.remember(f"last-run/{self.stage.name}", {
             "stage": self.stage.name, "command": shown_command(["strive", *sys.argv[1:]]),
             "total": max(self.total, out.over), "done": out.done, "cached": out.cached,

@@ -1,6 +1,7 @@
 """How much disk a run is going to need, before any of it is made: by what lies in the cache, else by the settings."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from strive.cache import disk
 from strive.configs.data_stages import ExtractConfig
@@ -62,18 +63,51 @@ GUESSES: dict[str, Callable[[Config], float]] = {
 }
 
 
-def disk_line(plans: Sequence[StagePlan], free: int) -> str:
-    """One line of the plan: what will be written, and the room there is; empty when nothing is to do."""
-    needed = sum(plan.writes_bytes for plan in plans)
-    if not any(plan.todo or plan.waiting for plan in plans):
-        return ""
-    how = "" if all(plan.measured for plan in plans if plan.todo or plan.waiting) else ", a guess from the settings"
-    return f"writes about {disk.size_text(needed)}{how}   free {disk.size_text(free)}"
+@dataclass(frozen=True)
+class Outlook:
+    """What a run is going to need: bytes, the room there is, and seconds where earlier runs tell (else None)."""
+
+    writes_bytes: int
+    free_bytes: int
+    measured: bool
+    seconds: float | None
+
+    def line(self) -> str:
+        """One line of the plan."""
+        how = "" if self.measured else ", a guess from the settings"
+        pace = f"   about {time_text(self.seconds)} as the last runs went" if self.seconds is not None else ""
+        return f"writes about {disk.size_text(self.writes_bytes)}{how}   free {disk.size_text(self.free_bytes)}{pace}"
+
+
+def outlook(plans: Sequence[StagePlan], job: Job) -> Outlook | None:
+    """The outlook of a run; None when nothing is to do."""
+    open_plans = [plan for plan in plans if plan.todo or plan.waiting]
+    if not open_plans:
+        return None
+    paces = [pace(plan.stage, job) for plan in open_plans]
+    seconds = sum((plan.todo + plan.waiting) * (one or 0) for plan, one in zip(open_plans, paces, strict=True))
+    return Outlook(sum(plan.writes_bytes for plan in plans), disk.free_bytes(job.store.root),
+                   all(plan.measured for plan in open_plans), None if None in paces else seconds)
+
+
+def pace(stage: str, job: Job) -> float | None:
+    """Seconds an item took in the last run that made at least a few."""
+    last = job.store.recall(f"last-run/{stage}") or {}
+    done, seconds = last.get("done") or 0, last.get("seconds") or 0.0
+    return float(seconds) / int(done) if done >= ENOUGH else None
+
+
+def time_text(seconds: float) -> str:
+    """Minutes, or hours and minutes."""
+    minutes = max(1, round(seconds / 60))
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def require_room(plans: Sequence[StagePlan], job: Job) -> str | None:
     """A warning when the estimate is larger than the free space; `MissingError` (exit 5) when what has been measured
-    says that the results cannot fit."""
+    says that the results cannot fit, or when something is to do and nothing can be written."""
+    if any(plan.todo or plan.waiting for plan in plans):
+        job.store.require_space(0)
     free = disk.free_bytes(job.store.root)
     needed = sum(plan.writes_bytes for plan in plans)
     certain = CERTAIN * sum(plan.writes_bytes for plan in plans if plan.measured)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing
+from functools import partial
 from typing import Any, cast
 
 from strive.cache.store import Artefact
@@ -26,7 +27,7 @@ class LocalEngine:
     def make_all(self, stage: DataStage, job: Job, todo: Sequence[Item], replace: bool, record: Record,
                  stop: StopFlag) -> None:
         """Make the items, telling `record` of each; ends early when a signal came."""
-        maker, press = self._maker(stage, job), Press.of(stage, job, replace)
+        maker, press = self._maker(stage, job), Press.of(stage, job, replace, stop)
         if getattr(stage, "stream", False):
             Stream(press, cast(StreamMaker, maker), record, stop).run(todo)
         elif stage.parallel and job.workers > 1:
@@ -34,7 +35,7 @@ class LocalEngine:
         else:
             for item in todo:
                 if stop.code is None:
-                    record(item, press.make_one(maker, item))
+                    book(record, item, partial(press.make_one, maker, item), stop)
 
     def finish(self, stage: str) -> None:
         """Close the stage's maker: no more items of it will come."""
@@ -64,11 +65,22 @@ def in_threads(press: Press, maker: Maker, workers: int, todo: Sequence[Item], r
             if not going:
                 break
             for future in wait(going, return_when=FIRST_COMPLETED)[0]:
-                record(going.pop(future), future.result())
+                book(record, going.pop(future), future.result, stop)
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)  # leaving the stage kills its children, which ends the threads
         raise
     pool.shutdown()
+
+
+def book(record: Record, item: Item, result: Callable[[], Result], stop: StopFlag) -> None:
+    """Record what became of an item; one that another run still holds when a signal came stays undone."""
+    try:
+        found = result()
+    except LockedError:
+        if stop.code is None:
+            raise
+        return
+    record(item, found)
 
 
 class Stream:
@@ -106,7 +118,7 @@ class Stream:
                 stack.close()
         for item in self.later:
             if self.stop.code is None:
-                self.record(item, self.press.make_one(self.maker, item))
+                book(self.record, item, partial(self.press.make_one, self.maker, item), self.stop)
 
     def claimed(self, todo: Sequence[Item]) -> Iterator[Item]:
         """The items whose keys could be claimed; the maker pulls them, perhaps from a thread of its own."""

@@ -8,6 +8,7 @@ from typing import Any
 from strive.cache.store import Artefact, Store
 from strive.configs.errors import ItemError
 from strive.configs.schema import Config
+from strive.stages.interrupt import StopFlag
 from strive.stages.plan import DataStage, Item, Job, Maker, Product
 from strive.stages.reporter import Reporter
 
@@ -20,17 +21,22 @@ class Press:
     config: Config
     store: Store
     reporter: Reporter
+    stop: StopFlag
     replace: bool = False
 
     @staticmethod
-    def of(stage: DataStage, job: Job, replace: bool) -> "Press":
+    def of(stage: DataStage, job: Job, replace: bool, stop: StopFlag) -> "Press":
         """The press of a job."""
-        return Press(stage, job.config, job.store, job.reporter, replace)
+        return Press(stage, job.config, job.store, job.reporter, stop, replace)
 
     def make_one(self, maker: Maker, item: Item) -> Artefact | str | None:
-        """The new artefact, the reason of a failure, or None when another run made it meanwhile."""
+        """The new artefact, the reason of a failure, or None when another run made it meanwhile.
+
+        Raises `LockedError` when another run holds the item for an hour, or until a signal came.
+        """
         started = time.monotonic()
-        with self.store.claim(self.stage.name, item.key or "", on_wait=self.reporter.info) as made_meanwhile:
+        with self.store.claim(self.stage.name, item.key or "", on_wait=self.reporter.info,
+                              give_up=lambda: self.stop.code is not None) as made_meanwhile:
             if made_meanwhile and not self.replace:
                 return None
             try:

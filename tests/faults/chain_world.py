@@ -50,7 +50,7 @@ def make_world(folder: Path, videos: int = 4, questions: int = 3) -> World:
 
 
 def contents(cache: Path, stages: tuple[str, ...] = STAGES) -> dict[str, str]:
-    """The digest of every file of every artefact by its path; of a manifest, of what does not change from run to run."""
+    """The digest of every file of every artefact by its path; of a manifest, what does not change from run to run."""
     return {str(path.relative_to(cache)): _digest(path) for path in _files(cache, stages)}
 
 
@@ -95,11 +95,9 @@ def incomplete(cache: Path) -> list[str]:
 
 
 def left_over(cache: Path) -> list[str]:
-    """Temporary names, and locks of what is not finished; none may stay after a run that ended by itself."""
-    finished = {path.parent.name for path in cache.glob("*/??/*/manifest.json")}
+    """Temporary names and locks; none may stay after a run that ended by itself."""
     return sorted(str(Path(folder, name).relative_to(cache)) for folder, folders, names in os.walk(cache)
-                  for name in (*folders, *names)
-                  if name.startswith(".tmp-") or (name.endswith(".lock") and name[-69:-5] not in finished))
+                  for name in (*folders, *names) if name.startswith(".tmp-") or name.endswith(".lock"))
 
 
 def running(session: int) -> list[int]:

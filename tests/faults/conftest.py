@@ -1,4 +1,4 @@
-"""Runs an action in a real child process, with a write fault if asked; makes the dataset that whole runs are tried on."""
+"""Runs an action in a real child process, with a write fault if asked; makes the dataset that whole runs work on."""
 
 import os
 import sys

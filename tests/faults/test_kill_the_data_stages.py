@@ -1,4 +1,4 @@
-"""Killed at any moment, again and again, the data stages end in the bytes of an undisturbed run and make nothing twice."""
+"""Killed at any moment, again and again, the data stages end in an undisturbed run's bytes and make nothing twice."""
 
 import json
 import os
