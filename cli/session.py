@@ -1,7 +1,7 @@
 """What every command over stages does the same way: config, cache, samples, plan, summary, exit code."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -138,21 +138,17 @@ def run_data_stage(
 
     `fields(job)`: further figures of the finished job for `--json`.
     """
-    from strive.cache.disk import free_bytes
-    from strive.stages.outlook import disk_line, require_room
+    from strive.stages.outlook import outlook, require_room
     from strive.stages.runner import plan_chain, run_chain
 
     plans = plan_chain(stage, job)
-    shown = [plan.line() for plan in plans if plan.total or plan is plans[-1]]
-    shown += [line for line in [disk_line(plans, free_bytes(session.store.root))] if line]
+    ahead = outlook(plans, job)
+    shown = [*(plan.line() for plan in plans if plan.total or plan is plans[-1]), *([ahead.line()] if ahead else [])]
     warning = require_room(plans, job)
     if warning:
         session.out.warn(warning)
     if session.options.dry_run:
-        figures = {"plan": {plan.stage: plan.counts() for plan in plans},
-                   "disk": {"writes_bytes": sum(plan.writes_bytes for plan in plans),
-                            "measured": all(plan.measured for plan in plans if plan.todo or plan.waiting),
-                            "free_bytes": free_bytes(session.store.root)}}
+        figures = {"plan": {plan.stage: plan.counts() for plan in plans}, "outlook": asdict(ahead) if ahead else None}
         session.finish(cached=plans[-1].cached, outputs=outputs, lines=shown, fields=figures)
     session.out.plan(shown)
     if not plans[-1].total:

@@ -1,5 +1,6 @@
 """The loop around every data stage: what is cached, what is to do, who makes it, what failed and why."""
 
+import time
 from collections.abc import Sequence
 
 from strive.configs.errors import InterruptedRun, StoppedError
@@ -50,14 +51,16 @@ class Run:
 
     def window(self, name: str, job: Job, is_last: bool) -> None:
         """Make what is missing of one stage in one window; the stages before it have been there."""
-        books = self.books[name]
+        books, started = self.books[name], time.monotonic()
         job.results[name] = {}
-        todo = self.looked(name, job)
         try:
-            if todo:
-                self.make(name, job, todo)
-            if is_last:
-                self.engine.finish(name)
+            try:
+                if todo := self.looked(name, job):
+                    self.make(name, job, todo)
+                if is_last:
+                    self.engine.finish(name)
+            finally:
+                books.outcome.seconds += time.monotonic() - started
         except (InterruptedRun, StoppedError) as error:
             out = books.outcome
             error.fields = {"done": out.done, "cached": out.cached, "failed": out.failed}
