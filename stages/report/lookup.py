@@ -1,6 +1,7 @@
 """Finds a sample's bundle: in a file, or in the cache as the last `strive variants` run left it."""
 
 import difflib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
