@@ -2,8 +2,9 @@
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ from safetensors import SafetensorError
 from strive.cache.digest import digest_file
 from strive.configs.data_stages import ScoreConfig
 from strive.configs.errors import MissingError, UsageError
-from strive.stages.score.batches import encode_unique
+from strive.stages.score.encoder import ImageSet
 from strive.stages.score.identity import CONFIG_FILE, ModelSource, find_model
 from strive.stages.score.prepare import Preparation
+from strive.stages.score.slots import encode_sets
 
+TEXTS_KEPT = 4096
 # What torch's weights_only loader raises when it refuses a foreign object.
 REFUSED = torch.serialization.pickle.UnpicklingError
 FOREIGN = (RuntimeError, OSError, ValueError, KeyError, TypeError, ImportError, SafetensorError, REFUSED)
@@ -36,29 +39,33 @@ class ClipEncoder:
         self.device, self.batch = device, batch
         self.context = int(getattr(tokenizer, "context_length", None) or model.context_length)
         self.facts: dict[str, Any] = {"device": device.type}
-        self._texts: dict[str, np.ndarray] = {}
+        self.text = lru_cache(maxsize=TEXTS_KEPT)(self._encode_text)
 
     def images(self, images: Iterable[np.ndarray], salt: str) -> np.ndarray:
         """[n, D] float32 unit rows; identical images get identical rows."""
-        return encode_unique(images, self.encode_batch, self.batch)
+        [(_token, rows)] = self.image_sets([ImageSet(None, salt, images)])
+        return rows
+
+    def image_sets(self, sets: Iterable[ImageSet]) -> Iterator[tuple[Any, np.ndarray]]:
+        """As `images` for each set, to the bit; sets share forwards, so they may come back in another order."""
+        return encode_sets(sets, self.prepare.one, self.encode, self.batch)
 
     @torch.inference_mode()
-    def encode_batch(self, images: list[np.ndarray]) -> np.ndarray:
-        """[len(images), D]: prepared, padded with zeros to the full batch, encoded, the padding dropped."""
-        pixels = self.prepare(images)  # [n, 3, S, S]
-        padding = pixels.new_zeros((self.batch - len(images), *pixels.shape[1:]))
+    def encode(self, prepared: dict[int, Any]) -> np.ndarray:
+        """[batch, D] float32: one forward with these images in these rows and zeros in the others."""
+        images = self.prepare.together(list(prepared.values()))  # [n, 3, S, S]
+        pixels = images.new_zeros((self.batch, *images.shape[1:]))
+        pixels[list(prepared)] = images
         with full_precision():
-            rows = self.model.encode_image(torch.cat([pixels, padding]).to(self.device))
-        return unit(rows)[: len(images)]
+            rows = self.model.encode_image(pixels.to(self.device))
+        return unit(rows)
 
     @torch.inference_mode()
-    def text(self, text: str) -> np.ndarray:
+    def _encode_text(self, text: str) -> np.ndarray:
         """[D] float32; texts are encoded one by one, so a vector has no neighbours."""
-        if text not in self._texts:
-            with full_precision():
-                rows = self.model.encode_text(self.tokenizer([text]).to(self.device))
-            self._texts[text] = unit(rows)[0]
-        return self._texts[text]
+        with full_precision():
+            rows = self.model.encode_text(self.tokenizer([text]).to(self.device))
+        return np.asarray(unit(rows)[0])
 
     def tokens(self, text: str) -> int:
         """Tokens with start and end marks, before any truncation."""

@@ -1,12 +1,13 @@
 """Scorers without sight, for controls: noise, and a hash of the pixels."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
 from strive.configs.data_stages import ScoreConfig
+from strive.stages.score.encoder import ImageSet
 from strive.stages.views.randomness import generator, stable_seed
 
 DIM = 64
@@ -29,6 +30,10 @@ class RandomEncoder:
 
     def images(self, images: Iterable[np.ndarray], salt: str) -> np.ndarray:
         return unit_rows(stable_seed(self.seed, "image", salt), sum(1 for _ in images))
+
+    def image_sets(self, sets: Iterable[ImageSet]) -> Iterator[tuple[Any, np.ndarray]]:
+        for one in sets:
+            yield one.token, self.images(one.images, one.salt)
 
     def text(self, text: str) -> np.ndarray:
         return np.asarray(unit_rows(stable_seed(self.seed, "text", text), 1)[0])

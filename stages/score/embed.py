@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from strive.cache.artefact import Artefact
@@ -12,7 +13,9 @@ from strive.stages.plan import Item, Job, Product
 from strive.stages.score.identity import identity
 
 if TYPE_CHECKING:
-    from strive.stages.score.encoder import Encoder
+    import numpy as np
+
+    from strive.stages.score.encoder import Encoder, ImageSet
 
 USED = {"clip": ("model", "pretrained", "tiles", "tile_side", "batch"), "random": ("seed", "tiles", "tile_side"),
         "hash": ("tiles", "tile_side")}
@@ -23,9 +26,10 @@ class EmbedStage:
     """Items are the videos of the samples; the key is of the frames' content, the weights and the tile grid."""
 
     name = "embed"
-    version = 2
+    version = 3
     upstream = ("extract",)
     parallel = False
+    stream = True
 
     def settings(self, config: Config) -> dict[str, Any]:
         values = config.score.result_keys()
@@ -52,30 +56,60 @@ class EmbedStage:
             yield EmbedMaker(encoder, job.config)
 
 
+@dataclass(frozen=True)
+class Embedding:
+    """A video on its way: `times` of its frames, float64 [N], once they are read."""
+
+    item: Item
+    times: "np.ndarray"
+
+
 class EmbedMaker:
-    """Embeds the frames of one video, then their tiles."""
+    """Embeds frames and their tiles, of several videos at a time."""
 
     def __init__(self, encoder: "Encoder", config: Config) -> None:
-        self.encoder, self.config = encoder, config.score
+        from strive.stages.score.tiles import tile_boxes
+
+        self.encoder, self.boxes = encoder, tile_boxes(config.score.tiles, config.score.tile_side)
 
     def make(self, item: Item) -> Product:
-        import numpy as np
+        """One video alone: the bytes of `make_stream`."""
+        [(_item, product)] = self.make_stream(iter([item]))
+        if isinstance(product, ItemError):
+            raise product
+        return product
 
+    def make_stream(self, items: Iterator[Item]) -> Iterator[tuple[Item, Product | ItemError]]:
+        """Videos share forwards; frames are decoded and prepared in threads of their own meanwhile."""
+        for asked, rows in self.encoder.image_sets(self.images_of(item) for item in items):
+            try:
+                yield asked.item, self.product(asked, rows)
+            except ItemError as error:
+                yield asked.item, error
+
+    def images_of(self, item: Item) -> "ImageSet":
+        """The video's frames, each followed by its tiles."""
         from strive.stages.frames.frameset import read_frames
-        from strive.stages.score.embeddings import Embeddings, write_embeddings
-        from strive.stages.score.tiles import cut_tiles, tile_boxes
+        from strive.stages.score.encoder import ImageSet
+        from strive.stages.score.tiles import cut_tiles
 
         frames = read_frames(item.inputs["frames"])
-        boxes = tile_boxes(self.config.tiles, self.config.tile_side)
-        salt = item.inputs["frames"].digest
-        everything = range(len(frames))
-        image = self.encoder.images((frames.image(i) for i in everything), salt)
-        cut = cut_tiles((frames.image(i) for i in everything if len(boxes)), boxes)
-        tiles = self.encoder.images(cut, f"{salt}/tiles").reshape(len(frames), len(boxes), image.shape[1])
-        if not (np.isfinite(image).all() and np.isfinite(tiles).all()):
+        whole = (frames.image(i) for i in range(len(frames)))
+        images = (one for image in whole for one in (image, *cut_tiles([image], self.boxes)))
+        return ImageSet(Embedding(item, frames.times), item.inputs["frames"].digest, images)
+
+    def product(self, asked: Embedding, rows: "np.ndarray") -> Product:
+        """The artefact's files from the rows [N · (1 + K), D] of all frames and tiles."""
+        import numpy as np
+
+        from strive.stages.score.embeddings import Embeddings, write_embeddings
+
+        if not np.isfinite(rows).all():
             raise ItemError("the scorer gave embeddings that are not finite", "finite numbers", "Check score.model.")
-        files = write_embeddings(Embeddings(image, tiles, boxes, frames.times, item.inputs["scorer"]))
-        facts = {"scorer": item.inputs["scorer"], "frames": len(frames), "tiles": len(boxes), **self.encoder.facts}
+        rows = rows.reshape(len(asked.times), 1 + len(self.boxes), rows.shape[1])
+        scorer = asked.item.inputs["scorer"]
+        files = write_embeddings(Embeddings(rows[:, 0], rows[:, 1:], self.boxes, asked.times, scorer))
+        facts = {"scorer": scorer, "frames": len(rows), "tiles": len(self.boxes), **self.encoder.facts}
         return Product(files, facts)
 
 

@@ -1,4 +1,4 @@
-"""Prepares images as a model's own transform does, with the arithmetic done once per batch instead of per image."""
+"""Prepares images as a model's own transform does: geometry image by image, the arithmetic once per batch."""
 
 from collections.abc import Callable
 from typing import Any
@@ -24,17 +24,20 @@ class Preparation:
 
     def __call__(self, images: list[np.ndarray]) -> torch.Tensor:
         """float32 [n, 3, S, S] for n ≥ 1 images, uint8 RGB [H, W, 3]."""
-        prepared = [self.one(image) for image in images]
-        if self.normalize is None:
-            return torch.stack(prepared)
-        pixels = torch.from_numpy(np.stack([np.asarray(image) for image in prepared])).permute(0, 3, 1, 2)
-        mean = torch.tensor(self.normalize.mean).view(3, 1, 1)
-        std = torch.tensor(self.normalize.std).view(3, 1, 1)
-        return pixels.contiguous().float().div_(255).sub_(mean).div_(std)
+        return self.together([self.one(image) for image in images])
 
     def one(self, image: np.ndarray) -> Any:
-        """An image through the steps that work on it alone."""
+        """An image through the steps that work on it alone; safe to call from several threads."""
         current: Any = Image.fromarray(image)
         for step in self.steps:
             current = step(current)
-        return current
+        return current if self.normalize is None else np.asarray(current)
+
+    def together(self, prepared: list[Any]) -> torch.Tensor:
+        """float32 [n, 3, S, S] of what `one` gave for n ≥ 1 images."""
+        if self.normalize is None:
+            return torch.stack(prepared)
+        pixels = torch.from_numpy(np.stack(prepared)).permute(0, 3, 1, 2)
+        mean = torch.tensor(self.normalize.mean).view(3, 1, 1)
+        std = torch.tensor(self.normalize.std).view(3, 1, 1)
+        return pixels.contiguous().float().div_(255).sub_(mean).div_(std)

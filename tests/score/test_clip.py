@@ -20,6 +20,7 @@ from strive.cache.store import Store
 from strive.configs.data_stages import ScoreConfig
 from strive.configs.errors import MissingError, UsageError
 from strive.stages.score.clip import ClipEncoder, open_clip_encoder
+from strive.stages.score.encoder import ImageSet, open_encoder
 from strive.stages.score.identity import find_model, identity
 from strive.stages.score.prepare import Preparation
 
@@ -220,3 +221,36 @@ def test_a_published_model_is_known_by_name_and_tag(tmp_path: Path) -> None:
     known = identity(ScoreConfig(), store)
     assert (known["model"], known["pretrained"]) == ("ViT-B-32", "laion2b_s34b_b79k")
     assert identity(ScoreConfig(scorer="random", seed=3), store) == {"scorer": "random", "seed": 3}
+
+
+def test_a_row_is_bit_identical_in_every_place_of_the_batch_on_this_cpu_with_any_number_of_threads(
+    encoder: ClipEncoder
+) -> None:
+    one, before = encoder.prepare.one(pictures(1)[0]), torch.get_num_threads()
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            rows = encoder.encode(dict.fromkeys(range(encoder.batch), one))
+            assert len({row.tobytes() for row in rows}) == 1
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_sets_that_share_forwards_get_the_bits_that_they_get_alone(encoder: ClipEncoder) -> None:
+    sets = [ImageSet(n, f"video {n}", pictures(n, seed=n)) for n in (1, 5, 8, 11, 3)]
+    together = dict(encoder.image_sets(sets))
+    assert set(together) == {1, 3, 5, 8, 11}
+    for one in sets:
+        assert np.array_equal(together[one.token], encoder.images(one.images, one.salt))
+
+
+def test_a_model_is_loaded_once_for_all_that_have_it_open(clip_folder: Path) -> None:
+    config = ScoreConfig(model=str(clip_folder), batch=4, device="cpu")
+    with open_encoder(config) as one:
+        with open_encoder(config.model_copy()) as two, open_encoder(config.model_copy(update={"batch": 2})) as other:
+            assert two is one and other is not one
+        assert len(one.images(pictures(2), "")) == 2
+        with pytest.raises(AttributeError):
+            other.images(pictures(2), "")
+    with open_encoder(config) as later:
+        assert later is not one

@@ -19,6 +19,7 @@ from strive.stages.plan import Job
 from strive.stages.reporter import Silent
 from strive.stages.runner import run_stage
 from strive.stages.score.controls import HashEncoder, RandomEncoder
+from strive.stages.score.embed import STAGE as EMBED
 from strive.stages.score.embeddings import read_embeddings
 from strive.stages.score.length import text_length
 from strive.stages.score.stage import STAGE
@@ -100,6 +101,22 @@ def test_the_same_question_about_the_same_video_is_scored_once(tmp_path: Path, c
     twice = [QUESTIONS[0], replace(QUESTIONS[0], id="copy")]
     made = scored(job_of(tmp_path, config, twice))
     assert made["q1"].key == made["copy"].key
+
+
+def test_videos_that_are_embedded_together_get_the_bytes_that_they_get_alone(
+    tmp_path: Path, config: ScoreConfig
+) -> None:
+    job = job_of(tmp_path, config)
+    more = {f"{n}.mp4": job.store.publish("extract", f"{n:064x}", write_frames(frames_of(n, n)), {"version": 1})
+            for n in (4, 5, 6, 11)}
+    job.results["extract"] |= more
+    job.samples = [*QUESTIONS, *(replace(QUESTIONS[0], id=name, video=name) for name in more)]
+    items = EMBED.items(job)
+    with EMBED.open(job) as maker:
+        alone = {item.id: maker.make(item) for item in items}
+        for order in (items, items[::-1]):
+            together = {item.id: product for item, product in maker.make_stream(iter(order))}
+            assert together == alone and len(alone) == 6
 
 
 def test_the_gold_answer_and_meta_change_neither_key_nor_scores(tmp_path: Path, config: ScoreConfig) -> None:
