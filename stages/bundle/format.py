@@ -20,6 +20,7 @@ reader needs HDF5 and an image decoder, nothing else.
 """
 
 import json
+import re
 from typing import Any
 
 from strive.configs.errors import VerificationError
@@ -32,6 +33,7 @@ FORMAT = f"{NAME}/{NUMBER}"
 MAX_VARIANTS = 1024
 MAX_IMAGE_PIXELS = 1 << 27
 MAX_CLIP_BYTES = 8 << 30
+LONE = re.compile("[\ud800-\udfff]")
 
 
 def check_format(found: str) -> None:
@@ -45,8 +47,10 @@ def check_format(found: str) -> None:
 
 
 def to_text(value: Any) -> str:
-    """Canonical JSON of an attribute: sorted keys, no NaN."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    """Canonical JSON of an attribute: sorted keys, no NaN; what stands for the bytes of a name that is not UTF-8 is
+    escaped, because HDF5's text is UTF-8."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return LONE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def from_text(name: str, text: str, kind: type) -> Any:
