@@ -83,6 +83,17 @@ class Index:
         self._remember_digest(name, {"mark": mark, "digest": digest, "settled": settled}, known)
         return digest
 
+    def suppose_digest(self, path: Path, digest: str) -> bool:
+        """Let `digest` count for a file that is not there and was never seen at `path`; False when it was.
+
+        A file that is there, now or later, is read, whatever was supposed of it.
+        """
+        name = f"digests/{os.path.abspath(path)}"
+        if self.recall(name) is not None or os.path.lexists(path):
+            return False
+        self.remember(name, {"mark": None, "digest": digest, "settled": False})
+        return True
+
     def folder_digest(self, path: Path, patterns: tuple[str, ...] = ("*",)) -> str:
         """`digest.digest_folder` with each file's digest remembered."""
         return digest_json([[name, self.file_digest(path / name)] for name in names_in(path, patterns)])

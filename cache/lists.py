@@ -26,7 +26,7 @@ def read(place: Path) -> Iterator[tuple[str, str]]:
         return
     with file:
         for line in file:
-            row = _parse(line)
+            row = parse(line)
             if row is not None:
                 yield row
 
@@ -41,7 +41,8 @@ def _chunks(rows: Iterable[tuple[str, str]]) -> Iterator[bytes]:
     yield "".join(lines).encode()
 
 
-def _parse(line: bytes) -> tuple[str, str] | None:
+def parse(line: bytes) -> tuple[str, str] | None:
+    """(key, item id) of one line; None when it is none."""
     try:
         key, _, text = line.decode("ascii").partition(" ")
         item = json.loads(text)

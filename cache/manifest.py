@@ -57,8 +57,20 @@ def read(folder: Path) -> dict[str, Any] | None:
     try:
         if (folder / MANIFEST).stat().st_size > MAX_BYTES:
             return None
-        found = json.loads((folder / MANIFEST).read_bytes())
-    except (OSError, ValueError, RecursionError):
+        data = (folder / MANIFEST).read_bytes()
+    except OSError:
+        return None
+    return parse(data, folder)
+
+
+def parse(data: bytes, folder: Path) -> dict[str, Any] | None:
+    """The manifest that these bytes of `folder` are, or None when they are torn or not a manifest.
+
+    Raises VerificationError when it was made by a newer strive.
+    """
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError):
         return None
     if not isinstance(found, dict):
         return None

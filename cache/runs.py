@@ -51,6 +51,22 @@ def last_run(store: Store, stage: str) -> Iterator[tuple[str, str]]:
     yield from store.index.recall_list(f"{LAST_RUN}/{stage}")
 
 
+def read_by(store: Store, folder: Path) -> Iterator[str]:
+    """The keys of all that the run in `folder` recorded, under whatever name."""
+    place = os.path.abspath(folder)
+    for name, value in store.index.records(RUNS):
+        if value.get("folder") == place:
+            yield from map(str, value.get("keys") or ())
+            yield from (key for key, _item in store.index.recall_list(name))
+
+
+def videos(store: Store) -> Iterator[tuple[str, str]]:
+    """(key, video) of all frames that any run recorded by name; a video may come more than once."""
+    yield from last_run(store, "extract")
+    for _name, value in store.index.records(RUNS):
+        yield from (row for row in recorded(store, Path(str(value.get("folder")))) if row[1])
+
+
 def live_names(store: Store, without: Collection[Path] = ()) -> set[bytes]:
     """The heads (`links.head`) of all keys that last runs name, and runs whose folder is still there.
 

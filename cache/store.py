@@ -23,7 +23,6 @@ from strive.configs.errors import VerificationError
 
 __all__ = ["Artefact", "Store", "default_root"]
 
-_RESERVED = ("index", "locks")
 _USED_EVERY_S = 3600.0
 
 
@@ -37,6 +36,8 @@ def default_root() -> Path:
 
 class Store:
     """Artefacts and records under `root`, which need not exist yet. Opening it sweeps what dead writers left."""
+
+    RESERVED = ("index", "locks")
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
@@ -191,7 +192,7 @@ class Store:
                 lock.clear(path)
 
     def _place(self, stage: str, key: str) -> Path:
-        if stage in _RESERVED:
+        if stage in self.RESERVED:
             raise ValueError(f"not a stage name: {stage!r}")
         return self.root / check_stage(stage) / check_key(key)[:2] / key
 
@@ -212,7 +213,7 @@ class Store:
             names = sorted(entry.name for entry in os.scandir(self.root) if entry.is_dir())
         except OSError:
             return []
-        return [self.root / name for name in names if STAGE.fullmatch(name) and name not in _RESERVED]
+        return [self.root / name for name in names if STAGE.fullmatch(name) and name not in self.RESERVED]
 
     def _published_by_another(self, stage: str, key: str) -> Artefact:
         """Two writers without a claim: the first one's artefact counts."""

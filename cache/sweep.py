@@ -45,6 +45,12 @@ def remove(path: Path) -> bool:
     return not path.exists()
 
 
+def is_living(path: Path) -> bool:
+    """Whether the process of this machine that took a temporary name still runs; False for other machines' names."""
+    tag = path.name.removeprefix(TEMPORARY)
+    return owner.is_here_tag(tag) and not owner.is_dead_tag(tag)
+
+
 def _is_abandoned(path: Path) -> bool:
     tag = path.name.removeprefix(TEMPORARY)
     if owner.is_here_tag(tag):

@@ -7,12 +7,13 @@ import typer
 from strive.cache.store import Store
 from strive.cli.cache_gc import gc
 from strive.cli.cache_list import ls
+from strive.cli.cache_move import export, import_
 from strive.cli.cache_store import open_store
 from strive.cli.options import Common, common
 from strive.cli.output import Output, size
 from strive.configs.errors import VerificationError
 
-EXAMPLES = "Examples: strive cache ls · strive cache verify --deep · strive cache gc --dry-run"
+EXAMPLES = "Examples: strive cache ls · strive cache verify --deep · strive cache gc --max-size 50GiB --dry-run"
 
 
 def add_to(app: typer.Typer, name: str, help_line: str) -> None:
@@ -22,6 +23,8 @@ def add_to(app: typer.Typer, name: str, help_line: str) -> None:
     group.command("ls", help="Show what the cache holds, by stage, or the artefacts of one stage.")(common(ls))
     group.command("verify", help="Check that artefacts are complete, and with --deep every byte.")(common(verify))
     group.command("gc", help="Remove what no known run refers to and nobody wanted lately.")(common(gc))
+    group.command("export", help="Write a run's artefacts, and what they were made from, to one tar.")(common(export))
+    group.command("import", help="Take in the artefacts of an exported tar, every byte checked.")(common(import_))
     app.add_typer(group, name=name)
 
 
@@ -44,12 +47,14 @@ def verify(
     out.close_bar()
     bad = found.damage
     left = checks.repair(store, bad) if repair and not options.dry_run else bad
-    lines = [f"{one.id}: {one.reason}" for one in found.findings]
+    lines = [f"{one.id}: {one.reason}" for one in (*found.findings, *(left if repair and not options.dry_run else ()))]
+    lines += [f"{one}: left by a writer on another machine, or one that may not be removed" for one in found.left]
     lines.append(f"{found.artefacts} artefacts ({size(found.size_bytes)}) checked{', every byte' if deep else ''}: "
                  f"{len({one.id for one in bad})} damaged{', dropped' if bad and not left else ''}")
     fields: dict[str, Any] = {
         "done": found.artefacts, "failed": [{"id": one.id, "reason": one.reason} for one in found.findings],
-        "bytes": found.size_bytes, "deep": deep, "damaged": len({one.id for one in bad}),
+        "bytes": found.size_bytes, "deep": deep,
+        "temporaries": [str(one) for one in found.left], "damaged": len({one.id for one in bad}),
         "dropped": len({one.id for one in bad}) - len({one.id for one in left}), "outputs": {"cache": str(store.root)},
     }
     if not left:
