@@ -28,7 +28,7 @@ def item_of(
     A video that is gone is known by its last digest, so its frames stay usable.
     """
     if ref.url and not isinstance(fetched, Artefact):
-        return Item(ref.id, None, blocked=fetched)
+        return Item(ref.id, None, blocked=f"not fetched: {fetched}" if fetched else None)
     found = fetched if isinstance(fetched, Artefact) else None
     try:
         digest = digest_in(found) if found else digest_of(ref, store)

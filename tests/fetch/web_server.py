@@ -30,6 +30,7 @@ class Behaviour:
     forgets: bool = False  # the condition of a range
     endless: bool = False  # neither a length nor chunks
     location: str = ""
+    pause_s: float = 0.0  # between pieces
     changed: bytes | None = None  # the file after the first request
     header: tuple[str, str] | None = None
 
@@ -122,23 +123,24 @@ class Server:
         handler.end_headers()
         cut = how.cuts.pop(0) if how.cuts else len(body) + 1
         stall = how.stalls.pop(0) if how.stalls else len(body) + 1
-        self.pour(handler, seen, body[: min(cut, stall)], how.chunked)
+        self.pour(handler, seen, body[: min(cut, stall)], how)
         if stall <= len(body):
             self.leave.wait(20)
         if how.chunked and cut > len(body):
             handler.wfile.write(b"0\r\n\r\n")
         handler.close_connection = handler.close_connection or cut <= len(body) or how.endless
 
-    def pour(self, handler: Any, seen: Seen, data: bytes, chunked: bool) -> None:
+    def pour(self, handler: Any, seen: Seen, data: bytes, how: Behaviour) -> None:
         """Write bytes until the other side has enough."""
         for at in range(0, len(data), PIECE):
             piece = data[at : at + PIECE]
             try:
-                handler.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece) if chunked else piece)
+                handler.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece) if how.chunked else piece)
             except OSError:
                 handler.close_connection = True
                 return
             seen.sent += len(piece)
+            self.leave.wait(how.pause_s)
 
 
 def first_byte(headers: dict[str, str], etag: str) -> int:
