@@ -40,6 +40,15 @@ class Note:
         return all(before == after for before, after in told if after)
 
 
+def read_note(path: Path) -> Note:
+    """The note in a file; OSError, ValueError or TypeError when there is none, or one that nobody here wrote."""
+    note = Note(**json.loads(path.read_bytes()))
+    if not (isinstance(note.etag, str) and isinstance(note.last_modified, str) and isinstance(note.synced, int)
+            and isinstance(note.size_bytes, int | None) and note.synced >= 0):
+        raise ValueError("not a note")
+    return note
+
+
 class Partial:
     """The download of one key. One process at a time has it: the one that holds the key's claim."""
 
@@ -55,7 +64,7 @@ class Partial:
     def resume(self) -> None:
         """Take up what an earlier run left: the bytes that its note vouches for; without a note, none."""
         try:
-            self.note = Note(**json.loads(self.note_path.read_bytes()))
+            self.note = read_note(self.note_path)
             there = self.path.stat().st_size
         except (OSError, ValueError, TypeError):
             self.note, there = Note(), 0

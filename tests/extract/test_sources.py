@@ -1,5 +1,6 @@
 """Files, folders and patterns become one stable list of videos."""
 
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,43 @@ def test_nothing_found_is_an_error_that_says_so(folder: Path) -> None:
 
 def test_a_missing_file_among_others_stays_in_the_list(folder: Path) -> None:
     assert ids("typo.mp4", "v/b.mp4") == ["typo.mp4", "v/b.mp4"]
+
+
+def zipped(path: Path, *names: str) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            archive.writestr(name, "x")
+
+
+def test_an_archive_gives_its_videos_and_a_member_itself(folder: Path) -> None:
+    zipped(folder / "v" / "a.zip", "in/b.mp4", "c.webm", "in/notes.txt", "__MACOSX/in/._b.mp4", ".d.mp4", "odd.bin")
+    inside = ["v/a.zip::c.webm", "v/a.zip::in/b.mp4"]
+    assert ids("v/a.zip") == inside and ids("v/*.zip") == inside
+    assert [(ref.path, ref.member) for ref in find_videos(["v/a.zip::odd.bin", "v/a.zip::odd.bin"])] == [
+        (folder / "v" / "a.zip", "odd.bin")]
+    assert ids("v/a.zip::none.mp4", "v/b.mp4") == ["v/a.zip::none.mp4", "v/b.mp4"]
+    assert ids("v") == ["a.MKV", "b.mp4", "sub/c.webm"], "archives in folders are not looked into"
+
+
+def test_an_archive_without_videos_is_an_error_and_a_broken_one_fails_as_an_item(folder: Path) -> None:
+    zipped(folder / "texts.zip", "a.txt")
+    (folder / "cut.zip").write_bytes(b"PK\3\4")
+    with pytest.raises(UsageError, match="texts.zip: no video in this archive"):
+        find_videos(["texts.zip"])
+    assert ids("cut.zip", "v/b.mp4") == ["cut.zip", "v/b.mp4"]
+
+
+def test_a_file_whose_name_looks_like_a_member_is_that_file(folder: Path) -> None:
+    zipped(folder / "a.zip", "b.mp4")
+    (folder / "a.zip::b.mp4").write_bytes(b"x")
+    assert [ref.member for ref in find_videos(["a.zip::b.mp4"])] == [None]
+
+
+def test_urls_are_videos_whose_names_hold_no_secrets(folder: Path) -> None:
+    plain, secret = "https://host/a%20b.mp4", "https://me:pw@host/a.mp4?sig=1"
+    found = find_videos([plain, secret, secret, secret.replace("sig=1", "sig=2"), "v/b.mp4"])
+    assert [ref.url for ref in found] == [plain, secret, secret[:-1] + "2", None]
+    assert found[0].id == plain and found[1].id.startswith("https://host/a.mp4?sig=…#")
+    assert len({ref.id for ref in found}) == 4 and "pw" not in repr(found)
+    with pytest.raises(UsageError, match="'file' are not read"):
+        find_videos(["file:///etc/passwd"])
