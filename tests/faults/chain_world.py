@@ -3,7 +3,8 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,14 @@ def running(session: int) -> list[int]:
         if int(fields[3]) == session and fields[0] not in "ZX":
             found.append(int(stat.parent.name))
     return found
+
+
+def wait_until(reached: Callable[[], object], within_s: float = 30) -> None:
+    """Look until it is so; fails after `within_s`."""
+    deadline = time.monotonic() + within_s
+    while not reached():
+        assert time.monotonic() < deadline, "never came so far"
+        time.sleep(0.002)
 
 
 def answer_of(text: str) -> dict[str, Any]:

@@ -2,24 +2,15 @@
 
 import os
 import signal
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from chain_world import World, contents, count, incomplete, left_over, marks, running
+from chain_world import World, contents, count, incomplete, left_over, marks, running, wait_until
 from warm_process import Run, WarmProcess
 
 from strive.cache.store import Store
 
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
-
-
-def wait_until(reached: Callable[[], object], within_s: float = 30) -> None:
-    deadline = time.monotonic() + within_s
-    while not reached():
-        assert time.monotonic() < deadline, "never came so far"
-        time.sleep(0.002)
 
 
 def decoders(run: Run) -> list[int]:
