@@ -5,6 +5,7 @@ Later wins: defaults, preset, recipe, user file, --config files, STRIVE_* enviro
 
 import difflib
 import os
+import reprlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -17,6 +18,8 @@ from pydantic import ValidationError
 from strive.configs.errors import MissingError, UsageError
 from strive.configs.schema import Config
 
+SHORT = reprlib.Repr()
+SHORT.maxstring, SHORT.maxother = 200, 200  # YAML's references can make a few lines stand for gigabytes
 SECTIONS = ("extract", "score", "variants", "train", "eval", "demo")
 
 
@@ -99,7 +102,7 @@ def parse_yaml(text: str, name: str) -> dict[str, Any]:
     """YAML text as a mapping; `yaml.safe_load` only, so no object is ever constructed."""
     try:
         tree = yaml.safe_load(text) or {}
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise UsageError(
             f"{name}: not YAML ({str(error).splitlines()[0]})", "key: value lines", "Mend the file."
         ) from error
@@ -127,7 +130,10 @@ def from_sets(sets: Iterable[str]) -> dict[str, Any]:
         key, equals, value = pair.partition("=")
         if not equals:
             raise UsageError(f"--set {pair}: no =", "KEY=VALUE, for example train.steps=200", "Add the value.")
-        put(tree, key.strip(), scalar(value))
+        try:
+            put(tree, key.strip(), scalar(value))
+        except RecursionError as error:
+            raise UsageError(f"--set {key}: nested too deeply", "a plain value", "Mend the value.") from error
     return tree
 
 
@@ -199,7 +205,7 @@ def validate(tree: dict[str, Any], sources: Mapping[str, str]) -> Config:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"][:2])
         where = f" (from {sources[key]})" if key in sources else ""
-        given = "" if isinstance(first.get("input"), dict) else f" = {first.get('input')!r}"
+        given = "" if isinstance(first.get("input"), dict) else f" = {SHORT.repr(first.get('input'))}"
         raise UsageError(
             f"{key}{given}{where}: {first['msg'].removeprefix('Value error, ')}",
             "a value the schema allows",
