@@ -1,0 +1,121 @@
+"""Damage in the cache is found before a value is used, by name; what is dropped is made again, byte for byte."""
+
+import json
+import random
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from chain_world import STAGES, World, contents, marks
+from warm_process import WarmProcess
+
+
+@pytest.fixture
+def cache(tmp_path: Path, calm: Path) -> Path:
+    """A finished cache that may be damaged."""
+    return Path(shutil.copytree(calm, tmp_path / "cache"))
+
+
+def files(cache: Path, stage: str) -> list[Path]:
+    return sorted(path for path in cache.glob(f"{stage}/??/*/*") if path.name != "manifest.json")
+
+
+def put(path: Path, data: bytes) -> None:
+    path.chmod(0o644)
+    path.write_bytes(data)
+
+
+def flip(path: Path, draw: random.Random) -> None:
+    data = bytearray(path.read_bytes())
+    bit = draw.randrange(len(data) * 8)
+    data[bit // 8] ^= 1 << bit % 8
+    put(path, bytes(data))
+
+
+def verify(warm: WarmProcess, cache: Path, *more: str) -> tuple[int | None, str]:
+    run = warm.start(["cache", "verify", *more, "--cache-dir", str(cache)])
+    return run.wait(), run.said()
+
+
+@pytest.mark.parametrize("how", ["cut", "emptied", "gone", "manifest gone", "manifest cut"])
+def test_bundles_that_lost_bytes_are_made_again_and_no_others(
+    cache: Path, world: World, warm: WarmProcess, calm: Path, how: str
+) -> None:
+    hurt = files(cache, "variants")[:3]
+    for bundle in hurt:
+        target = bundle.with_name("manifest.json") if how.startswith("manifest") else bundle
+        if how.endswith("gone"):
+            target.unlink()
+        else:
+            put(target, b"" if how == "emptied" else target.read_bytes()[:-7])
+    before = marks(cache)
+    done = warm.finish(world.command("variants", cache))
+    assert (done["done"], done["cached"]) == (3, 9) and contents(cache) == contents(calm)
+    remade = {name for name, mark in marks(cache).items() if before.get(name) != mark}
+    assert remade == {str(bundle.parent.relative_to(cache)) for bundle in hurt}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_flipped_bit_is_found_by_verify_and_its_repair_makes_the_same_bytes_possible(
+    cache: Path, world: World, warm: WarmProcess, calm: Path, stage: str
+) -> None:
+    hurt = files(cache, stage)[0]
+    flip(hurt, random.Random(stage))
+    code, said = verify(warm, cache, "--deep")
+    assert code == 6 and hurt.parent.name in said
+    code, said = verify(warm, cache, "--deep", "--repair")
+    assert not hurt.exists()
+    warm.finish(world.command("variants", cache))
+    assert contents(cache) == contents(calm) and verify(warm, cache, "--deep")[0] == 0
+
+
+@pytest.mark.parametrize(("stage", "after"), [("extract", "embed"), ("embed", "score"), ("score", "variants")])
+def test_a_flipped_bit_upstream_stops_the_run_before_anything_is_made_from_it(
+    cache: Path, world: World, warm: WarmProcess, stage: str, after: str
+) -> None:
+    for name in STAGES[STAGES.index(after):]:
+        shutil.rmtree(cache / name)
+    draw = random.Random(after)
+    for path in files(cache, stage):
+        flip(path, draw)
+    run = warm.start(world.command("variants", cache))
+    assert run.wait() == 6, run.said()
+    error = run.answer()["error"]
+    assert "bytes that were written" in error["what"] and "strive cache verify --deep --repair" in error["do"]
+    assert not list(cache.glob(f"{after}/??/*/manifest.json"))
+
+
+def test_an_artefact_of_a_newer_format_stops_the_run_and_is_left_alone(
+    cache: Path, world: World, warm: WarmProcess
+) -> None:
+    place = files(cache, "variants")[0].with_name("manifest.json")
+    newer = json.dumps({**json.loads(place.read_bytes()), "format": 99}).encode()
+    put(place, newer)
+    run = warm.start(world.command("variants", cache))
+    assert run.wait() == 6 and "made by a newer strive (format 99)" in run.answer()["error"]["what"], run.said()
+    assert place.read_bytes() == newer
+
+
+def positions(data: bytes, count: int) -> Iterator[bytes]:
+    draw = random.Random(0)
+    for _ in range(count):
+        flipped = bytearray(data)
+        bit = draw.randrange(len(data) * 8)
+        flipped[bit // 8] ^= 1 << bit % 8
+        yield bytes(flipped)
+
+
+@pytest.mark.slow
+def test_of_200_flipped_bits_of_a_bundle_verify_finds_200(cache: Path, warm: WarmProcess) -> None:
+    bundle = files(cache, "variants")[0]
+    for stage in STAGES[:3]:
+        shutil.rmtree(cache / stage)
+    for other in files(cache, "variants")[1:]:
+        shutil.rmtree(other.parent)
+    found = 0
+    for data in positions(bundle.read_bytes(), 200):
+        put(bundle, data)
+        code, said = verify(warm, cache, "--deep")
+        found += code == 6 and bundle.parent.name in said
+    assert found == 200
