@@ -38,4 +38,4 @@ def read_of_texts(job: Any) -> dict[str, Any]:
     """How many questions were longer than the scorer reads, and what was cut."""
     from strive.stages.score.length import text_length
 
-    return {"text": text_length(job.results["score"].values()).fields()}
+    return {"text": text_length(job.facts).fields()}

@@ -33,15 +33,15 @@ class Embeddings:
     times: np.ndarray
     scorer: Mapping[str, Any] = field(default_factory=dict)
 
-    def cosines(self, vector: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(float32 [N] of the frames, float32 [N, K] of the tiles) with a text vector [D].
+    @property
+    def rows(self) -> np.ndarray:
+        """float32 [N · (1 + K), D]: all frames, then the tiles of each frame."""
+        return np.concatenate([self.image, self.tiles.reshape(-1, self.image.shape[1])])
 
-        Row by row in double precision: equal rows give equal values wherever they stand.
-        """
-        frames = (self.image.astype(np.float64) * vector).sum(axis=1)
-        tiles = [(self.tiles[:, k].astype(np.float64) * vector).sum(axis=1) for k in range(self.tiles.shape[1])]
-        shape = (len(self.image), self.tiles.shape[1])
-        return frames.astype(np.float32), np.array(tiles, np.float32).T.reshape(shape)
+    def parted(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(of the frames [N], of the tiles [N, K]) from values in the order of `rows`."""
+        count = len(self.image)
+        return values[:count], values[count:].reshape(count, self.tiles.shape[1])
 
 
 def write_embeddings(embeddings: Embeddings) -> dict[str, bytes]:

@@ -1,20 +1,32 @@
 """How much of the questions a scorer's context leaves unread, over all questions of a dataset."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from strive.cache.artefact import Artefact
+FACT = "score text length"
 
 
-@dataclass(frozen=True)
+@dataclass
 class TextLength:
-    """Counts of questions, and the mean over all of them of the share of tokens (0..1) that was cut off."""
+    """Counts of questions, and the sum over them of the share of tokens (0..1) that was cut off."""
 
-    questions: int
-    long: int
-    cut: int
-    text_cut: float
+    questions: int = 0
+    long: int = 0
+    cut: int = 0
+    shares: float = 0.0
+
+    def add(self, text: Mapping[str, Any]) -> None:
+        """Count one question by what its artefact's `meta` says of its text."""
+        self.questions += 1
+        self.long += text["long"] > 0
+        self.cut += text["truncated"] > 0
+        self.shares += text["truncated"]
+
+    @property
+    def text_cut(self) -> float:
+        """The mean share that was cut off, over all questions."""
+        return self.shares / max(1, self.questions)
 
     def fields(self) -> dict[str, Any]:
         """As a JSON object."""
@@ -30,9 +42,7 @@ class TextLength:
         return f"{share} are cut at {context} tokens, on average {self.text_cut:.1%} of a question's text"
 
 
-def text_length(results: Iterable[Artefact | str]) -> TextLength:
-    """The figures over the score artefacts among `results`, made now or earlier."""
-    facts = [one.meta["text"] for one in results if isinstance(one, Artefact)]
-    cut = [one["truncated"] for one in facts]
-    return TextLength(len(facts), sum(one["long"] > 0 for one in facts), sum(share > 0 for share in cut),
-                      sum(cut) / max(1, len(cut)))
+def text_length(facts: dict[str, Any]) -> TextLength:
+    """The figures so far in a job's `facts`, over the score artefacts that were there or made."""
+    length: TextLength = facts.setdefault(FACT, TextLength())
+    return length

@@ -133,14 +133,14 @@ def test_a_run_says_how_its_frames_were_chosen_and_goes_on_only_with_the_same(
 def test_a_question_without_scores_is_reported_apart_and_never_asked(
     tmp_path: Path, tiny: Path, dataset: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make = ScoreMaker.make
+    ask = ScoreMaker.ask
 
     def broken(self: ScoreMaker, item: Item) -> Any:
         if item.id == "b-open":
             raise ItemError("the text cannot be embedded")
-        return make(self, item)
+        return ask(self, item)
 
-    monkeypatch.setattr(ScoreMaker, "make", broken)
+    monkeypatch.setattr(ScoreMaker, "ask", broken)
     store = Store(tmp_path / "cache")
     outcome = run_eval(job_of(tmp_path / "run", tiny, dataset, store, *BY_SCORE))
     assert [one["id"] for one in outcome.failed] == ["b-open"] and "not scored" in outcome.failed[0]["reason"]

@@ -10,12 +10,12 @@ import pytest
 
 from strive.cache.store import Artefact, Store
 from strive.configs.data_stages import ScoreConfig
-from strive.configs.errors import MissingError
+from strive.configs.errors import ItemError, MissingError
 from strive.configs.schema import Config
 from strive.stages.bundle.images import encode
 from strive.stages.frames.frameset import FrameSet, write_frames
-from strive.stages.frames.scores import read_scores, zscore
-from strive.stages.plan import Job
+from strive.stages.frames.scores import FILE, read_scores, zscore
+from strive.stages.plan import Job, Product
 from strive.stages.reporter import Silent
 from strive.stages.runner import run_stage
 from strive.stages.score.controls import HashEncoder, RandomEncoder
@@ -119,6 +119,35 @@ def test_videos_that_are_embedded_together_get_the_bytes_that_they_get_alone(
             assert together == alone and len(alone) == 6
 
 
+def test_questions_that_are_scored_together_get_the_bytes_that_they_get_alone(
+    tmp_path: Path, config: ScoreConfig
+) -> None:
+    many = [replace(QUESTIONS[n % 3], id=f"q{n}", question=f"What is number {n}?") for n in range(40)]
+    job = job_of(tmp_path, config, many)
+    run_stage("embed", job)
+    items = STAGE.items(job)
+    with STAGE.open(job) as maker:
+        alone = {item.id: maker.make(item) for item in items}
+        for order in (items, items[::-1], items[5:]):
+            together = {item.id: product for item, product in maker.make_stream(iter(order))}
+            assert together == {item.id: alone[item.id] for item in order}
+    assert len({bytes(product.files[FILE]) for product in alone.values()}) == 40
+
+
+def test_a_text_that_the_scorer_cannot_place_fails_its_question_alone(
+    tmp_path: Path, config: ScoreConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = job_of(tmp_path, config)
+    run_stage("embed", job)
+    items = STAGE.items(job)
+    with STAGE.open(job) as maker:
+        whole = maker.encoder.text
+        monkeypatch.setattr(maker.encoder, "text", lambda text: whole(text) * (np.nan if "dots" in text else 1))
+        given = {item.id: product for item, product in maker.make_stream(iter(items))}
+    assert isinstance(given["q2"], ItemError) and "not finite" in str(given["q2"])
+    assert isinstance(given["q1"], Product) and isinstance(given["q3"], Product)
+
+
 def test_the_gold_answer_and_meta_change_neither_key_nor_scores(tmp_path: Path, config: ScoreConfig) -> None:
     told = [replace(s, answer="other", meta={"answer": s.answer, "hint": "red"}) for s in QUESTIONS]
     job, other = job_of(tmp_path, config), job_of(tmp_path / "other", config, told)
@@ -203,7 +232,7 @@ def test_the_share_of_questions_and_of_text_that_is_cut_is_told_for_all_question
         job = job_of(tmp_path / policy, config, [*QUESTIONS, long])  # one question is new, the long one is not
         job.reporter = heard = Heard()
         made = scored(job)
-        length = text_length(made.values())
+        length = text_length(job.facts)
         lost = made["long"].meta["text"]["truncated"]
         assert (length.questions, length.long) == (4, 1) and length.text_cut == pytest.approx(lost / 4)
         if policy == "truncate":
@@ -217,10 +246,11 @@ def test_the_share_of_questions_and_of_text_that_is_cut_is_told_for_all_question
 def test_nothing_is_said_of_length_when_every_question_fits(tmp_path: Path, config: ScoreConfig) -> None:
     job = job_of(tmp_path, config)
     job.reporter = heard = Heard()
-    length = text_length(scored(job).values())
+    scored(job)
+    length = text_length(job.facts)
     assert length.fields() == {"questions": 3, "long": 0, "cut": 0, "text_cut": 0.0} and length.line(77) == ""
     assert not heard.warned and not [line for line in heard.said if line.startswith("score:")]
-    assert text_length(["failed"]).fields() == {"questions": 0, "long": 0, "cut": 0, "text_cut": 0.0}
+    assert text_length({}).fields() == {"questions": 0, "long": 0, "cut": 0, "text_cut": 0.0}
 
 
 @pytest.mark.parametrize("text", ["question", "question+options"])
