@@ -1,5 +1,6 @@
 """Removes artefacts that no known run refers to and that nobody wanted for a day or longer, the oldest first."""
 
+import os
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -84,10 +85,10 @@ def total_bytes(store: Store) -> int:
     return sum(store.catalogue.totals(stage).disk_bytes for stage in store.stages())
 
 
-def idle_days(place: Path) -> float:
+def idle_days(place: Path | str) -> float:
     """Days since the artefact was made or last found; 0 for a time in the future or a folder that is gone."""
     try:
-        return max(0.0, time.time() - place.stat().st_mtime) / DAY_S
+        return max(0.0, time.time() - os.stat(place).st_mtime) / DAY_S
     except OSError:
         return 0.0
 

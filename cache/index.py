@@ -56,6 +56,10 @@ class Index:
         """The (key, item id) pairs last stored under `name`, read from disk as they are asked for."""
         return lists.read(self._place(name).with_suffix(".list"))
 
+    def recall_keys(self, name: str) -> Iterator[bytes]:
+        """The keys of a list without the items, for counting: several times as quick."""
+        return lists.keys(self._place(name).with_suffix(".list"))
+
     def lists(self, group: str) -> Iterator[Iterator[tuple[str, str]]]:
         """All lists of a group, also those whose record is unreadable."""
         for place in sorted((self.root / group).glob("??/*.list")):

@@ -6,6 +6,7 @@ counts always. What a kept artefact was made from is kept with it.
 
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,17 @@ def last_run(store: Store, stage: str) -> Iterator[tuple[str, str]]:
     keys = (store.recall(f"{LAST_RUN}/{stage}") or {}).get("keys")
     yield from ((str(key), str(item)) for item, key in (keys.items() if isinstance(keys, dict) else ()))
     yield from store.index.recall_list(f"{LAST_RUN}/{stage}")
+
+
+def count_gone(store: Store, stage: str) -> int:
+    """How many artefacts that the last run of a stage left are no longer there, by the names in the stage's folders."""
+    kept = (store.recall(f"{LAST_RUN}/{stage}") or {}).get("keys")
+    keys = {str(key).encode() for key in kept.values()} if isinstance(kept, dict) else set()
+    keys.update(store.index.recall_keys(f"{LAST_RUN}/{stage}"))
+    for shelf in {key[:2] for key in keys}:
+        with suppress(OSError):
+            keys.difference_update(os.listdir(os.fsencode(store.root / stage) + b"/" + shelf))
+    return len(keys)
 
 
 def read_by(store: Store, folder: Path) -> Iterator[str]:

@@ -52,7 +52,7 @@ def list_artefacts(store: Store, stage: str, is_cut: bool) -> list[str]:
 
     found = ((one.created, one.key, one.size_bytes) for one in complete(store, stage))
     shown = sorted(heapq.nlargest(SHOWN, found) if is_cut else found)
-    idle = [duration(idle_days(store.root / stage / key[:2] / key) * DAY_S) for _created, key, _bytes in shown]
+    idle = [duration(idle_days(f"{store.root}/{stage}/{key[:2]}/{key}") * DAY_S) for _created, key, _bytes in shown]
     rows = [[key[:12], size(count_bytes), created, unused]
             for (created, key, count_bytes), unused in zip(shown, idle, strict=True)]
     lines = table([["KEY", "SIZE", "CREATED", "UNUSED FOR"], *rows], right=(1, 3))

@@ -189,11 +189,15 @@ def print_json(command: str, status: str, fields: dict[str, Any], seconds: float
     }
     text = json.dumps({**base, **fields}, ensure_ascii=False, default=str)
     # Control characters beyond ASCII could drive a terminal, and a name that is not UTF-8 cannot be encoded.
-    sys.stdout.write("".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text) + "\n")
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
+    sys.stdout.write(text + "\n")
 
 
 def printable(text: str) -> str:
     """Control characters made visible, so that a file name or a reply cannot drive the terminal."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from strive.cache.key import KEY
+from strive.cache.runs import count_gone
 from strive.cache.store import Store
 from strive.cli.cache_store import open_store
 from strive.cli.options import Common, common
@@ -83,22 +83,6 @@ def read_row(store: Store, stage: str, record: dict[str, Any]) -> Row:
     missing = max(0, total - done - cached - len(failed)) + gone
     return Row(stage, total, done, cached, failed, missing, int(record.get("bytes", 0)),
                float(record.get("finished", 0)), record.get("command"))
-
-
-def count_gone(store: Store, stage: str) -> int:
-    """How many results of a stage's last run are no longer there, by the names in its folders."""
-    from strive.cache.catalogue import names_in
-    from strive.cache.links import head
-    from strive.cache.runs import last_run
-
-    shelves: dict[str, set[bytes]] = {}
-    gone = set()
-    for key, _item in last_run(store, stage):
-        if key[:2] not in shelves:
-            shelves[key[:2]] = {head(name) for name in names_in(store.root / stage / key[:2]) if KEY.fullmatch(name)}
-        if head(key) not in shelves[key[:2]]:
-            gone.add(key)
-    return len(gone)
 
 
 def table_lines(shown: list[Row]) -> list[str]:
