@@ -65,6 +65,7 @@ class Job:
     window: int | None = None
     reporter: Reporter = field(default_factory=Silent)
     workers: int = 1
+    cores: int | None = None  # that may be used; None: all of the machine
     force: bool = False
     fail_fast: bool = False
     engine: str = "local"

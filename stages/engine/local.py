@@ -22,7 +22,7 @@ class LocalEngine:
     """Keeps each stage's maker open until `finish`, so that windows share children and models."""
 
     def __init__(self, job: Job) -> None:
-        self._open: dict[str, tuple[ExitStack, Maker]] = {}
+        self._open: dict[str, tuple[ExitStack, Maker, Job]] = {}
 
     def make_all(self, stage: DataStage, job: Job, todo: Sequence[Item], replace: bool, record: Record,
                  stop: StopFlag) -> None:
@@ -50,8 +50,10 @@ class LocalEngine:
     def _maker(self, stage: DataStage, job: Job) -> Maker:
         if stage.name not in self._open:
             stack = ExitStack()
-            self._open[stage.name] = (stack, stack.enter_context(stage.open(job)))
-        return self._open[stage.name][1]
+            self._open[stage.name] = (stack, stack.enter_context(stage.open(job)), job)
+        _, maker, opened = self._open[stage.name]
+        opened.todo = job.todo  # the maker knows the window that it was opened for
+        return maker
 
 
 def in_threads(press: Press, maker: Maker, workers: int, todo: Sequence[Item], record: Record, stop: StopFlag) -> None:

@@ -1,8 +1,8 @@
 """Makes items on a Ray cluster: every worker runs the local engine on its machine and publishes into the shared cache.
 
-A stage gets as many workers as the cluster has room for: one CPU each where videos are decoded or bundles written, one
-GPU each where CLIP computes (a CPU where there is no GPU). A worker keeps its decoding child or its model from call to
-call. Nothing but items and keys travels: the results lie in the cache, which all machines must see under one path.
+There is a worker for each CPU, which decodes videos and writes bundles, and one for each GPU, where CLIP computes (on
+the CPUs where there is no GPU). A worker keeps its decoding child or its model from call to call. Nothing but items and
+keys travels: the results lie in the cache, which all machines must see under one path.
 """
 
 import os
@@ -27,6 +27,7 @@ from strive.stages.plan import DataStage, Item, Job
 CALLS_IN_FLIGHT = 2
 """Calls that a worker has: one at work, one waiting, so that it never idles and never hoards."""
 ITEMS_A_CALL = {"score": 128, "embed": 4, "variants": 8}
+CPU, GPU = "CPU", "GPU"
 ATTEMPTS = 3
 """Workers that may die over an item before it counts as failed."""
 
@@ -41,7 +42,7 @@ class Call:
 
 @dataclass
 class Crew:
-    """The workers of one stage, and what is being done."""
+    """Workers of one kind, and what they are doing."""
 
     workers: list[Any] = field(default_factory=list)
     going: dict[Any, Call] = field(default_factory=dict)
@@ -72,7 +73,7 @@ class RayEngine:
     def make_all(self, stage: DataStage, job: Job, todo: Sequence[Item], replace: bool,
                  record: Callable[[Item, Any], None], stop: StopFlag) -> None:
         """Hand the items out, a few at a time, and book what comes back; a lost worker's items are handed out again."""
-        crew = self.crews.setdefault(stage.name, Crew())
+        crew = self.crews.setdefault(kind_of(self.ray.cluster_resources(), stage.name, job), Crew())
         waiting, deaths, by_key = deque(todo), dict[str, int](), {item.key: item for item in todo}
         self.fill(crew, stage, job, len(todo))
         while crew.going or (waiting and stop.code is None):
@@ -90,14 +91,17 @@ class RayEngine:
     def fill(self, crew: Crew, stage: DataStage, job: Job, count: int) -> None:
         """Start workers up to what the cluster has and the items need."""
         calls = -(-count // ITEMS_A_CALL.get(stage.name, 1))
-        wanted = min(workers_for(self.ray.cluster_resources(), stage.name, job), calls)
+        resources = self.ray.cluster_resources()
+        room = int(resources.get(kind_of(resources, stage.name, job), 1))
+        wanted = max(1, min(room, job.workers or room, calls))
         crew.workers += [self.start(stage, job) for _ in range(wanted - len(crew.workers))]
 
     def start(self, stage: DataStage, job: Job) -> Any:
         """A new worker; Ray restarts nothing by itself, so that what was lost is known."""
-        return self.ray.remote(Worker).options(
-            **needs(self.ray.cluster_resources(), stage.name, job), max_restarts=0,
-        ).remote(stage.name, job.config.model_dump(mode="json"), str(job.store.root), self.token)
+        on_gpu = kind_of(self.ray.cluster_resources(), stage.name, job) == GPU
+        needs = {"num_gpus": 1, "num_cpus": 0} if on_gpu else {"num_cpus": 1}  # the CPUs may all be taken
+        return self.ray.remote(Worker).options(**needs, max_restarts=0).remote(
+            job.config.model_dump(mode="json"), str(job.store.root), self.token)
 
     def send(self, crew: Crew, worker: Any, stage: DataStage, waiting: "deque[Item]", deaths: dict[str, int],
              replace: bool) -> None:
@@ -107,7 +111,7 @@ class RayEngine:
             items[0].id in deaths or waiting[0].id in deaths
         ):
             items.append(waiting.popleft())
-        crew.going[worker.make.remote(items, replace)] = Call(worker, items)
+        crew.going[worker.make.remote(stage.name, items, replace)] = Call(worker, items)
 
     def lost(self, crew: Crew, call: Call, stage: DataStage, job: Job, waiting: "deque[Item]", deaths: dict[str, int],
              record: Callable[[Item, Any], None], why: str) -> None:
@@ -137,14 +141,16 @@ class RayEngine:
             raise as_error(answer["error"])
 
     def finish(self, stage: str) -> None:
-        """Let the stage's workers go."""
-        for worker in self.crews.pop(stage, Crew()).workers:
-            self.ray.kill(worker)
+        """Let the workers close what they keep for the stage."""
+        for crew in self.crews.values():
+            for worker in crew.workers:
+                worker.finish.remote(stage)
 
     def close(self) -> None:
         """Let all workers go, and the connection if it was made here."""
-        for stage in list(self.crews):
-            self.finish(stage)
+        for crew in self.crews.values():
+            for worker in crew.workers:
+                self.ray.kill(worker)
         self.store.index.forget(f"cluster/{self.token}")
         if self.ours:
             self.ray.shutdown()
@@ -173,24 +179,11 @@ def connect(ray: Any, job: Job) -> None:
                            "Start one (ray start --head), check --address, or leave --engine away.") from error
 
 
-def needs(resources: dict[str, float], stage: str, job: Job) -> dict[str, Any]:
-    """What one worker of a stage takes of the cluster."""
-    if is_on_gpu(resources, stage, job):
-        return {"num_gpus": 1, "num_cpus": 1}
-    return {"num_cpus": 1}
-
-
-def workers_for(resources: dict[str, float], stage: str, job: Job) -> int:
-    """How many workers a stage gets: one for each GPU or CPU of the cluster, at most `job.workers` unless that is 0."""
-    room = int(resources.get("GPU" if is_on_gpu(resources, stage, job) else "CPU", 1))
-    return max(1, min(room, job.workers or room))
-
-
-def is_on_gpu(resources: dict[str, float], stage: str, job: Job) -> bool:
-    """Whether the stage computes with CLIP and the cluster has GPUs for it."""
+def kind_of(resources: dict[str, float], stage: str, job: Job) -> str:
+    """What a worker of the stage computes on: a GPU where the stage runs CLIP and the cluster has one, else a CPU."""
     score = job.config.score
-    return stage in ("embed", "score") and score.scorer == "clip" and score.device in ("auto", "cuda") and bool(
-        resources.get("GPU"))
+    is_model = stage in ("embed", "score") and score.scorer == "clip" and score.device in ("auto", "cuda")
+    return GPU if is_model and resources.get(GPU) else CPU
 
 
 def as_error(said: dict[str, Any]) -> StriveError:

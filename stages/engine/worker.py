@@ -29,14 +29,14 @@ class Told(Silent):
 
 
 class Worker:
-    """Makes items of one stage; its maker is opened by the first call and lives as long as the worker."""
+    """Makes items of any stage; a stage's maker is opened by its first call and kept until `finish`."""
 
-    def __init__(self, stage: str, config: dict[str, Any], root: str, token: str) -> None:
-        self.stage, self.token, self.told = registry.stage(stage), token, Told()
-        self.job = Job(Config.model_validate(config), Store(Path(root)), workers=1, reporter=self.told)
+    def __init__(self, config: dict[str, Any], root: str, token: str) -> None:
+        self.token, self.told = token, Told()
+        self.job = Job(Config.model_validate(config), Store(Path(root)), workers=1, cores=1, reporter=self.told)
         self.engine = LocalEngine(self.job)
 
-    def make(self, items: list[Item], replace: bool) -> dict[str, Any]:
+    def make(self, stage: str, items: list[Item], replace: bool) -> dict[str, Any]:
         """`results`: (key, "made" | "there" | "failed", reason or None) of each item that was reached; what was said;
         the `error` that stopped it, if one did."""
         results: list[tuple[str | None, str, str | None]] = []
@@ -44,7 +44,7 @@ class Worker:
         self.job.todo = len(items)
         try:
             self.check_cache()
-            self.engine.make_all(self.stage, self.job, items, replace,
+            self.engine.make_all(registry.stage(stage), self.job, items, replace,
                                  lambda item, result: results.append((item.key, *state_of(result))), StopFlag())
         except StriveError as raised:
             error = {"code": raised.code, **raised.as_dict()}
@@ -52,6 +52,10 @@ class Worker:
         self.told.warnings.clear()
         self.told.infos.clear()
         return {"results": results, "error": error, **said}
+
+    def finish(self, stage: str) -> None:
+        """No more items of this stage will come."""
+        self.engine.finish(stage)
 
     def check_cache(self) -> None:
         """`MissingError` where this machine's folder is not the cache of the command."""

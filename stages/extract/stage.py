@@ -63,7 +63,8 @@ class FrameMaker:
 
     def make(self, item: Item) -> Product:
         """Raises `ItemError` with the reason when the video cannot be decoded, is gone, or changes meanwhile."""
-        how = {"memory_mib": self.config.memory_mib, "threads": decoder_threads(self.job.workers, self.job.todo)}
+        threads = decoder_threads(self.job.workers, self.job.todo, self.job.cores)
+        how = {"memory_mib": self.config.memory_mib, "threads": threads}
         with self.pool.child() as child:
             header, encoded = child.ask({**self.settings, **source_of(item, self.store), **how}, self.config.deadline_s)
         if not is_unchanged(item, self.store):

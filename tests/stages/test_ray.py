@@ -65,6 +65,9 @@ def test_a_cluster_makes_the_bytes_of_the_local_engine(tmp_path: Path, footage: 
     assert contents(here.store) == contents(there.store) and len(contents(there.store)) == 6 + 6 + 12 + 12
     for stage, outcome in local.items():
         assert (remote[stage].done, failures(remote[stage])) == (outcome.done, failures(outcome))
+    parts = job(tmp_path / "parts", footage, "ray", workers=2, window=5)
+    run_chain("variants", parts)
+    assert contents(parts.store) == contents(here.store), "stages take turns at the same workers"
     again = run_chain("variants", job(tmp_path / "there", footage, "ray", workers=2))
     assert (again["variants"].done, again["variants"].cached, again["extract"].done) == (0, 12, 0)
 
@@ -89,7 +92,7 @@ def test_a_killed_worker_costs_only_its_item(tmp_path: Path) -> None:
 
 
 def test_a_machine_that_sees_another_cache_is_refused(tmp_path: Path) -> None:
-    worker = Worker("extract", CONFIG.model_dump(mode="json"), str(tmp_path / "elsewhere"), "a token")
+    worker = Worker(CONFIG.model_dump(mode="json"), str(tmp_path / "elsewhere"), "a token")
     with pytest.raises(MissingError, match="is not the cache of this command"):
         worker.check_cache()
 
