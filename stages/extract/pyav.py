@@ -22,6 +22,9 @@ NO_MEMORY = "get_buffer() failed"  # some decoders call a lack of memory invalid
 # By default the conversion starts a thread per core for each frame; older versions have one thread and no such option.
 ONE_THREAD = {"threads": 1} if "threads" in (av.VideoFrame.reformat.__doc__ or "") else {}
 
+# Damaged VP8 gives other pixels with several threads, without a word.
+THREADED = frozenset({"h264", "hevc", "vp9", "av1", "libdav1d", "mpeg4", "mpeg2video", "mjpeg"})
+
 
 class Unsure(Exception):
     """Something about the video is not plain; a slower way of decoding, which misses nothing, must be taken."""

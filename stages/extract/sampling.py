@@ -18,8 +18,8 @@ def choose(times: np.ndarray, fps: float, min_frames: int, max_frames: int) -> n
     if max_frames == 1:
         return np.asarray([int(np.searchsorted(times, (times[0] + times[-1]) / 2 + TOLERANCE, "right")) - 1], np.int64)
     chosen = on_screen(times, fps)
-    if len(chosen) < min_frames:
-        chosen = raised(times, fps, min_frames)
+    if len(chosen) < (fewest := min(min_frames, len(times))):
+        chosen = raised(times, fps, fewest)
     if len(chosen) > max_frames:
         chosen = on_screen(times, (max_frames - 1) / times[-1])
     return chosen
@@ -40,7 +40,7 @@ def on_screen(times: np.ndarray, fps: float) -> np.ndarray:
 
 
 def raised(times: np.ndarray, fps: float, min_frames: int) -> np.ndarray:
-    """The frames at the lowest tried fps that hits at least `min_frames` of more than `min_frames` frames."""
+    """The frames at the lowest tried fps that hits at least `min_frames` of at least `min_frames` frames."""
     fps = max(fps, (min_frames - 1) / times[-1])
     chosen = on_screen(times, fps)
     while len(chosen) < min_frames:

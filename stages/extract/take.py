@@ -11,7 +11,7 @@ from strive.stages.archive.member import Member
 from strive.stages.bundle.opencv import import_cv2
 from strive.stages.extract.encoder import warm_up
 from strive.stages.extract.passes import run
-from strive.stages.extract.pyav import Unsure
+from strive.stages.extract.pyav import THREADED, Unsure
 from strive.stages.extract.sampling import choose
 from strive.stages.extract.scan import Facts, scan
 from strive.stages.extract.sparse import stretches
@@ -41,7 +41,7 @@ def take(request: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
     guess = choose(expected, *limits_of(request))
     quick = request["decoder"] == "pyav"
     parts = stretches(facts, np.union1d(guess, [0, len(expected) - 1])) if quick else None
-    threads = request.get("threads", 1) if quick else 1
+    threads = request.get("threads", 1) if quick and facts.codec in THREADED else 1
     for way, count in ((parts, threads), (None, threads)):
         if way is not None or count > 1:
             with suppress(Unsure, MemoryError):

@@ -21,6 +21,7 @@ class Taken:
     def __init__(self, header: dict[str, Any], encoded: list[bytes]) -> None:
         self.times = np.asarray(header["times"])
         self.index, self.meta, self.warnings = header["source_index"], header["meta"], header["warnings"]
+        self.undecoded, self.encoded = header["undecoded"], encoded
         self.images = [decode(data, tuple(size)) for data, size in zip(encoded, header["sizes"], strict=True)]
 
 

@@ -61,6 +61,13 @@ def test_never_more_than_max_frames_and_never_one_twice(count: int) -> None:
     assert 1 <= len(chosen) <= count and np.all(np.diff(chosen) > 0)
 
 
+def test_fewer_frames_than_min_frames_and_more_than_max_frames_come_to_an_end() -> None:
+    times = np.cumsum(np.random.default_rng(3).uniform(0.001, 0.4, 48)) - 0.001
+    for most in (2, 3, 47):
+        chosen = choose(times, 1.0, 64, most)
+        assert len(chosen) <= most and chosen[0] == 0 and chosen[-1] == 47
+
+
 def test_one_frame_is_one_frame() -> None:
     assert choose(np.zeros(1), 1.0, 64, 256).tolist() == [0]
 
