@@ -7,6 +7,7 @@ import difflib
 import os
 import reprlib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -139,9 +140,10 @@ def from_sets(sets: Iterable[str]) -> dict[str, Any]:
 
 def scalar(text: str) -> Any:
     """One YAML value; `1e-5` is a number here, as people expect and YAML 1.1 does not."""
+    if "e" in text.lower():
+        with suppress(ValueError):
+            return float(text)
     try:
-        return float(text) if "e" in text.lower() else yaml.safe_load(text)
-    except ValueError:
         return yaml.safe_load(text)
     except yaml.YAMLError:
         return text
