@@ -156,11 +156,11 @@ def with_evaluation(session: Session, job: "TrainJob", questions: "BenchData | N
         return job
     from strive.cli.session import default_workers
     from strive.stages import registry
-    from strive.stages.plan import Job, VideoRef
+    from strive.stages.plan import Job
 
-    paths = {sample.video: questions.video_path(sample) for sample in questions.samples}
+    videos = {sample.video: questions.video(sample) for sample in questions.samples}
     asked = Job(session.resolved.config, session.store, samples=questions.samples,
-                videos=[VideoRef(name, path) for name, path in paths.items()], reporter=session.out,
+                videos=list(videos.values()), reporter=session.out,
                 workers=session.options.workers or default_workers())
     found = registry.run("in_training")(asked)
     return replace(job, evaluate=found.evaluate, eval_digest=found.digest)

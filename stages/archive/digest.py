@@ -9,7 +9,7 @@ from typing import Any
 
 from strive.cache.store import Store
 from strive.configs.errors import ItemError, MissingError
-from strive.stages.archive.contents import entry_of
+from strive.stages.archive.contents import Entry, entry_of
 from strive.stages.archive.member import blocks
 
 RACY_S = 2.0  # a change within the clock's grain leaves the same times
@@ -31,14 +31,19 @@ def member_digest(store: Store, archive: Path, member: str) -> str:
     about = {"mark": mark, "entry": asdict(entry)}
     if known.get("settled") and {name: known.get(name) for name in about} == about:
         return str(known["digest"])
+    found = read_digest(archive, entry)
+    if mark_of(archive) != mark:
+        raise ItemError("its zip archive changed while it was read; run the same command again")
+    remember(store, name, {**about, "digest": found, "settled": time.time() - max(mark[1:3]) / 1e9 > RACY_S}, known)
+    return found
+
+
+def read_digest(archive: Path, entry: Entry) -> str:
+    """The digest of a member's bytes, read now. Raises `ItemError` as `blocks` does."""
     digest = hashlib.sha256()
     for block in blocks(archive, entry):
         digest.update(block)
-    if mark_of(archive) != mark:
-        raise ItemError("its zip archive changed while it was read; run the same command again")
-    found = f"sha256:{digest.hexdigest()}"
-    remember(store, name, {**about, "digest": found, "settled": time.time() - max(mark[1:3]) / 1e9 > RACY_S}, known)
-    return found
+    return f"sha256:{digest.hexdigest()}"
 
 
 def mark_of(archive: Path) -> list[int]:

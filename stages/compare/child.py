@@ -22,7 +22,7 @@ from strive.stages.compare.material import read_list
 from strive.stages.compare.plan import changed
 from strive.stages.compare.tasks import Spec, read_spec
 from strive.stages.extract.child import die_with_parent, own_stdout
-from strive.stages.plan import Job, VideoRef
+from strive.stages.plan import Job
 
 PROGRESS_S = 0.5
 
@@ -109,9 +109,9 @@ class Run:
     def held_out(self) -> Job:
         """The held-out questions as training measures on them: uniform view."""
         data = self.questions()
-        paths = {sample.video: data.video_path(sample) for sample in data.samples}
+        videos = {sample.video: data.video(sample) for sample in data.samples}
         return Job(changed(self.reference, "eval", {"sampler": "uniform"}), self.store, samples=data.samples,
-                   videos=[VideoRef(name, path) for name, path in paths.items()], reporter=self.reporter)
+                   videos=list(videos.values()), reporter=self.reporter)
 
     def questions(self) -> Any:
         """The held-out questions."""

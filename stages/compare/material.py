@@ -14,11 +14,12 @@ from strive.configs.schema import Config
 from strive.stages.compare.layout import Layout
 from strive.stages.compare.plan import Entry, Plan
 from strive.stages.demo.world import write_world
-from strive.stages.plan import Job, VideoRef
+from strive.stages.plan import Job
 from strive.stages.reporter import Reporter
 from strive.stages.runner import run_chain
-from strive.stages.tasks.dataset import read_dataset, resolve_video
+from strive.stages.tasks.dataset import read_dataset
 from strive.stages.tasks.sample import Sample
+from strive.stages.tasks.videos import video_ref
 
 DATA_SECTIONS = ("extract", "score", "variants")
 HELD_OUT = "held_out"
@@ -109,9 +110,9 @@ class Makers:
     def bundles(self, config: Config, samples: list[Sample],
                 folder: Path) -> tuple[dict[str, Artefact], dict[str, str]]:
         """Bundles by sample id, and the reason for each sample without one."""
-        paths = {sample.video: resolve_video(sample.video, folder, self.follow_links) for sample in samples}
+        refs = {sample.video: video_ref(sample.located, folder, self.follow_links) for sample in samples}
         job = Job(config, self.store, samples=samples, videos_dir=folder,
-                  videos=[VideoRef(name, path) for name, path in paths.items()], reporter=self.reporter,
+                  videos=list(refs.values()), reporter=self.reporter,
                   workers=self.workers)
         failed = run_chain("variants", job)["variants"].failed
         there = {name: one for name, one in job.results["variants"].items() if isinstance(one, Artefact)}

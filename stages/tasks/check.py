@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from strive.configs.errors import StriveError, UsageError
-from strive.stages.tasks.dataset import checked_rows, resolve_video
+from strive.stages.archive.contents import entry_of
+from strive.stages.archive.digest import read_digest
+from strive.stages.plan import VideoRef
+from strive.stages.tasks.dataset import checked_rows
 from strive.stages.tasks.sample import Sample
+from strive.stages.tasks.videos import video_ref
 
 Digest = Callable[[Path], str]
 
@@ -75,23 +79,35 @@ def read_all(path: Path) -> tuple[list[Sample], list[dict[str, Any]]]:
 def digests_of(
     samples: Sequence[Sample], folder: Path, digest: Digest, follow_links: bool
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Digest of every video that is there, and the reason for every one that is not."""
+    """Digest of every video that is there, and the reason for every one that is not; URLs are not asked."""
     digests: dict[str, str] = {}
     reasons: dict[str, str] = {}
-    for video in dict.fromkeys(sample.video for sample in samples):
+    for video, located in {sample.video: sample.located for sample in samples}.items():
         try:
-            path = resolve_video(video, folder, follow_links)
-            if not path.is_file():
-                reasons[video] = f"no such file: {path}" if not path.exists() else f"not a regular file: {path}"
-            elif path.stat().st_size == 0:
-                reasons[video] = f"empty file: {path}"
+            ref = video_ref(located, folder, follow_links)
+            if ref.url:
+                continue
+            if reason := unusable(ref.path):
+                reasons[video] = reason
             else:
-                digests[video] = digest(path)
+                digests[video] = digest(ref.path) if ref.member is None else digest_in(ref)
         except StriveError as error:
             reasons[video] = error.what
         except OSError as error:
             reasons[video] = f"{video}: {error.strerror}"
     return digests, reasons
+
+
+def unusable(path: Path) -> str | None:
+    """Why there are no bytes to look at, or None."""
+    if not path.is_file():
+        return f"no such file: {path}" if not path.exists() else f"not a regular file: {path}"
+    return f"empty file: {path}" if path.stat().st_size == 0 else None
+
+
+def digest_in(ref: VideoRef) -> str:
+    """The digest of a zip member. Raises `ItemError` with the reason when it cannot be read."""
+    return read_digest(ref.path, entry_of(ref.path, ref.member or ""))
 
 
 def prior(samples: Sequence[Sample]) -> dict[str, Any]:
@@ -150,6 +166,9 @@ def compare(
 def sentences(found: Findings) -> list[str]:
     """Warnings about duplicates and priors."""
     told = []
+    urls = len({sample.video for sample in found.samples if sample.url})
+    if urls:
+        told.append(f"{urls} videos are URLs and were not looked at; strive extract fetches them")
     if found.duplicate_questions:
         told.append(
             f"{len(found.duplicate_questions)} questions are asked more than once, {first(found.duplicate_questions)}"

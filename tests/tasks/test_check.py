@@ -1,6 +1,7 @@
 """`strive check` finds what costs money later: bad rows, missing and duplicate videos, answer priors, overlap."""
 
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -68,3 +69,19 @@ def test_a_lopsided_answer_prior_is_told(tmp_path: Path) -> None:
     found = look(tmp_path, [row(str(i), answer="A" if i < 27 else "B") for i in range(30)])
     assert found.priors["multiple_choice"]["share"] == 0.9 and found.priors["multiple_choice"]["chance"] == 0.5
     assert any("always answering 'A'" in text for text in found.warnings)
+
+
+def test_members_are_compared_by_their_bytes_and_urls_are_not_asked(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"same")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("in/b.mp4", b"same")
+    names = ["a.mp4", "a.zip::in/b.mp4", "a.zip::none.mp4", "https://me:pa55@127.0.0.1:1/c.mp4", "ftp://h/d.mp4"]
+    asked = {"question": "How many?", "answer": "1", "question_type": "numerical"}
+    data = tmp_path / "d.jsonl"
+    data.write_text("".join(json.dumps({"id": str(i), "video": name, **asked}) + "\n" for i, name in enumerate(names)))
+    found = check_dataset(data, tmp_path, digest_file)
+    assert found.duplicate_videos == [["a.mp4", "a.zip::in/b.mp4"]]
+    assert {one["id"]: one["reason"] for one in found.failed} == {
+        "2": "no 'none.mp4' in a.zip", "4": "video ftp://h/d.mp4: URLs of scheme 'ftp' are not read"}
+    assert "2 videos are URLs and were not looked at; strive extract fetches them" in found.warnings
+    assert "pa55" not in repr(found)

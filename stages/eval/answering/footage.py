@@ -65,7 +65,7 @@ def footage_of(data: BenchData, job: Job) -> Footage:
     for sample in data.samples:
         if sample.video not in videos and sample.video not in missing:
             try:
-                videos[sample.video] = VideoRef(sample.video, data.video_path(sample))
+                videos[sample.video] = data.video(sample)
             except ItemError as error:
                 missing[sample.video] = error.what
     job.samples, job.videos = data.samples, list(videos.values())

@@ -8,8 +8,10 @@ from typing import Any, Protocol
 from strive.configs.errors import UsageError
 from strive.stages.eval.figures.tally import Tally
 from strive.stages.eval.published import Published
-from strive.stages.tasks.dataset import read_dataset, resolve_video
+from strive.stages.plan import VideoRef
+from strive.stages.tasks.dataset import read_dataset
 from strive.stages.tasks.sample import Sample
+from strive.stages.tasks.videos import video_ref
 
 
 class Rows(Protocol):
@@ -37,6 +39,7 @@ class BenchData:
     of `benchmarks.ROWS`. `subtitles(sample, times)`: the captions on screen at the shown frames' times (seconds), a
     line each, "" where the video has none; None when the benchmark is asked without subtitles.
     `submission(rows)`: what is handed in where answers are not published, made of predictions.jsonl's rows.
+    `locate(sample)`: the video where it may be a URL or a zip member; without it `video_path` tells.
     A sample's `meta.cut_frame` (source frame number) ends its video: nothing from there on is shown.
     """
 
@@ -47,13 +50,18 @@ class BenchData:
     bench: str = "demo"
     subtitles: Callable[[Sample, Sequence[float]], str] | None = None
     submission: Callable[[Sequence[Mapping[str, Any]]], dict[str, list[Any]]] | None = None
+    locate: Callable[[Sample], VideoRef] | None = None
+
+    def video(self, sample: Sample) -> VideoRef:
+        """Where a sample's video is; raises as `video_path` does."""
+        return self.locate(sample) if self.locate else VideoRef(sample.video, self.video_path(sample))
 
 
 def from_dataset(data: Path, videos: Path, follow_links: bool = False) -> BenchData:
     """A dataset file as a benchmark. Raises `UsageError` for bad rows and paths that leave `videos`."""
     samples = read_dataset(data)
-    paths = {sample.video: resolve_video(sample.video, videos, follow_links) for sample in samples}
-    return BenchData(samples, lambda sample: paths[sample.video])
+    refs = {sample.video: video_ref(sample.located, videos, follow_links) for sample in samples}
+    return BenchData(samples, lambda sample: refs[sample.video].path, locate=lambda sample: refs[sample.video])
 
 
 def need_folder(data: Path, what: str) -> None:
