@@ -15,9 +15,10 @@ from strive.cli.output import Output, duration, size
 from strive.cli.table import table
 from strive.configs.errors import UsageError
 
-STAGES = ("extract", "embed", "score", "variants", "train", "eval")
+STAGES = ("fetch", "extract", "embed", "score", "variants", "train", "eval")
 NEXT = {
     None: "strive extract --data FILE --videos DIR",
+    "fetch": "strive extract --data FILE --videos DIR",
     "extract": "strive score --data FILE --videos DIR",
     "embed": "strive score --data FILE --videos DIR",
     "score": "strive variants --data FILE --videos DIR",
@@ -72,7 +73,8 @@ def status(
 def rows(store: Store) -> list[Row]:
     """The stages that have run, in the order of the pipeline."""
     records = {name.partition("/")[2]: value for name, value in store.index.records("last-run")}
-    return [read_row(store, stage, records[stage]) for stage in STAGES if stage in records]
+    found = [read_row(store, stage, records[stage]) for stage in STAGES if stage in records]
+    return [row for row in found if row.total or row.stage != "fetch"]  # most datasets name no URLs
 
 
 def read_row(store: Store, stage: str, record: dict[str, Any]) -> Row:
@@ -118,7 +120,7 @@ def next_command(known: list[Row]) -> str:
 def usual_command(stage: str) -> str:
     """How a stage is called, with words where the user's own names go."""
     by_stage = {command.split()[1]: command for command in NEXT.values()}
-    return by_stage["score" if stage == "embed" else stage]
+    return by_stage[{"fetch": "extract", "embed": "score"}.get(stage, stage)]
 
 
 def busy_holders(store: Store) -> list[str]:

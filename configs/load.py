@@ -21,7 +21,7 @@ from strive.configs.schema import Config
 
 SHORT = reprlib.Repr()
 SHORT.maxstring, SHORT.maxother = 200, 200  # YAML's references can make a few lines stand for gigabytes
-SECTIONS = ("extract", "score", "variants", "train", "eval", "demo")
+SECTIONS = ("fetch", "extract", "score", "variants", "train", "eval", "demo")
 
 
 @dataclass(frozen=True)
