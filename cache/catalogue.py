@@ -21,7 +21,7 @@ from strive.cache import atomic, ledger, manifest
 from strive.cache.artefact import Artefact
 from strive.cache.disk import folder_bytes
 from strive.cache.key import KEY
-from strive.configs.errors import MissingError, VerificationError
+from strive.configs.errors import StriveError, VerificationError
 
 _LINE = re.compile(r"([0-9a-f]{64}) ([0-9a-f]{64}) ([0-9]{1,18}) ([0-9]{1,18}) ([0-9TZ:-]{20})\n")
 _TOTALS = re.compile(r"([0-9a-f]{2}) ([0-9]{1,20}) ([0-9]{1,18}) ([0-9]{1,18}) ([0-9]{1,18})\n")
@@ -62,7 +62,7 @@ class Catalogue:
     def note(self, made: Iterable[Artefact]) -> None:
         """Add lines for new artefacts; what the disk refuses is left out, and read from the manifest when needed."""
         lines: dict[Path, list[str]] = {}
-        with suppress(OSError, MissingError):
+        with suppress(OSError, StriveError):
             for one in made:
                 lines.setdefault(self._file(one.stage, one.key[:2]), []).append(_line(_entry(one)))
             for place, some in lines.items():
@@ -128,7 +128,7 @@ class Catalogue:
 
     def _write(self, place: Path, text: str) -> None:
         """A cache that cannot be written is listed all the same."""
-        with suppress(OSError, MissingError):
+        with suppress(OSError, StriveError):
             atomic.write_bytes(place, text.encode(), self.root / "index")
 
 
