@@ -65,6 +65,15 @@ def json_bytes(value: Any) -> bytes:
     return (text + "\n").encode("utf-8", "surrogatepass")
 
 
+def manifest_bytes(manifest: Mapping[str, Any]) -> bytes:
+    """A manifest as JSON, a line for each of its sorted keys: Python encodes indented JSON ten times slower."""
+    lines = (f"{_dumps(name)}: {_dumps(manifest[name])}" for name in sorted(manifest))
+    return ("{\n" + ",\n".join(lines) + "\n}\n").encode("utf-8", "surrogatepass")
+
+
+_dumps = json.JSONEncoder(sort_keys=True, ensure_ascii=False, allow_nan=False).encode
+
+
 def publish_folder(
     target: Path, files: Mapping[str, bytes | Path], manifest: dict[str, Any], workshop: Path | None = None,
     replace: bool = False,
@@ -100,7 +109,7 @@ def fill(draft: Draft, files: Mapping[str, bytes | Path], manifest: dict[str, An
     for name in sorted(files):
         draft.add(name, chunks_of(files[name]))
     filled = {**manifest, "outputs": list(draft.outputs)}
-    draft.seal(json_bytes(filled))
+    draft.seal(manifest_bytes(filled))
     return filled
 
 
