@@ -14,7 +14,7 @@ from strive.stages.archive.member import refuse as refuse_member
 from strive.stages.extract.probe import refuse
 from strive.stages.plan import Item, VideoRef
 
-VERSION = 1
+VERSION = 2
 FETCHED = "video"  # the file of a fetch artefact
 GONE = ("no such file", "broken symbolic link")
 

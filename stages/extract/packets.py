@@ -19,11 +19,17 @@ class Packets:
 
 class Reading:
     """What the packets of a file say: `times` of the stream's packets that hold something to show (in the order of the
-    file), their `end`, the `file_end` of all streams; `carried`: whether the container has presentation times."""
+    file), their `end`, the `file_end` of all streams.
+
+    AVI has decoding times only. Without B-frames they are the presentation times; those that the demuxer makes up may
+    all be some ticks `ahead` of them. With B-frames presentation times are not `carried`.
+    """
 
     def __init__(self, container: Any, stream: Any, origin: Fraction) -> None:
         self.index, self.origin = stream.index, origin
-        self.carried = not (container.format.name == "avi" and stream.codec_context.has_b_frames)
+        self._is_avi = container.format.name == "avi"
+        self._has_b_frames = bool(stream.codec_context.has_b_frames)
+        self._ahead: set[int] = set()
         self.times: list[float] = []
         self.end = self.file_end = 0.0
         self.packets = Packets()
@@ -46,7 +52,7 @@ class Reading:
         if clock is None:
             return
         pts, is_ours = packet.pts, index == self.index
-        stamp = pts if self.carried and pts is not None else packet.dts
+        stamp = packet.dts if self._is_avi or pts is None else pts
         if is_ours:
             self.keep(packet, pts)
         if stamp is None:
@@ -60,11 +66,23 @@ class Reading:
             self.times.append(begin)
             self.end = max(self.end, stop)
 
+    @property
+    def carried(self) -> bool:
+        """Whether the container has presentation times, or decoding times that are the same."""
+        return not self._is_avi or not (self._has_b_frames or len(self._ahead) > 1)
+
+    @property
+    def ahead(self) -> int:
+        """How many ticks the stamps of decoded frames are later than they should be."""
+        return max(self._ahead) if self.carried and self._ahead else 0
+
     def keep(self, packet: Any, pts: int | None) -> None:
         """Note what is needed to start in the middle."""
         if pts is None or packet.is_discard or packet.is_corrupt:
             self.packets.plain = False
             return
+        if self._is_avi and packet.dts is not None:
+            self._ahead.add(pts - packet.dts)
         self.packets.stamps.append(pts)
         self.packets.keys.append(packet.is_keyframe)
 

@@ -137,7 +137,8 @@ class View:
         Where the container has decoding times only, they rise by the same steps as presentation times but start later
         by the decoder's delay: the first frame is put where the first packet is.
         """
-        stamp = frame.pts if self.facts.carried and frame.pts is not None else frame.dts
+        is_shown_then = self.facts.carried and frame.pts is not None
+        stamp = frame.pts - self.facts.ahead if is_shown_then else frame.dts
         if stamp is None:
             return None
         seconds = self.clock.at(stamp)

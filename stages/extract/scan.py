@@ -32,6 +32,7 @@ class Facts:
     stream: int
     origin: Fraction
     carried: bool  # False: the container has no presentation times (AVI with B-frames stores decoding order only)
+    ahead: int  # ticks that the stamps of decoded frames are later than they should be
     wholeness: Wholeness
     header_frames: int
     header_duration_s: float | None
@@ -105,8 +106,8 @@ def scan(path: Path | Member) -> Facts:
         span = float(times[-1] - times[0])
         duration = (stream.duration or 0) * stream.time_base or Fraction(container.duration or 0, av.time_base)
         return Facts(
-            container.format.name, stream.codec_context.name, stream.index, origin, found.carried, wholeness(path),
-            stream.frames, float(duration) or None, times, found.end, found.file_end,
+            container.format.name, stream.codec_context.name, stream.index, origin, found.carried, found.ahead,
+            wholeness(path), stream.frames, float(duration) or None, times, found.end, found.file_end,
             average_rate(stream, (len(times) - 1) / span if span > 0 else None), found.packets,
         )
 
