@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,40 @@ def test_a_torn_record_counts_as_none(store: Store) -> None:
     for text in ("", "{", "[]", '{"name": "runs/b", "value": {}}', '{"name": "runs/a", "value": 3}', "[" * 100_000):
         place.write_text(text)
         assert store.recall("runs/a") is None
+
+
+def test_a_list_comes_back_in_its_order_read_as_it_is_asked_for(store: Store) -> None:
+    rows = [(f"{n:064x}", name) for n, name in enumerate(["a", "é\n", "", '"', "x y", os.fsdecode(b"\xff")] * 400)]
+    store.index.remember_list("last-run/extract", iter(rows))
+    back = store.index.recall_list("last-run/extract")
+    assert next(back) == rows[0] and list(back) == rows[1:]
+    assert list(store.index.recall_keys("last-run/extract")) == [key.encode() for key, _name in rows]
+    assert list(store.index.recall_list("last-run/score")) == [] == list(store.index.recall_keys("last-run/score"))
+    assert [list(one) for one in store.index.lists("last-run")] == [rows]
+    assert list(store.index.records("last-run")) == []
+    store.index.forget("last-run/extract")
+    assert list(store.index.recall_list("last-run/extract")) == []
+
+
+def test_a_list_whose_maker_fails_leaves_the_old_one(store: Store) -> None:
+    store.index.remember_list("last-run/extract", [("0" * 64, "old")])
+
+    def broken() -> Iterator[tuple[str, str]]:
+        yield "1" * 64, "new"
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        store.index.remember_list("last-run/extract", broken())
+    with pytest.raises(ValueError):
+        store.index.remember_list("last-run/extract", [("../x", "new")])
+    assert list(store.index.recall_list("last-run/extract")) == [("0" * 64, "old")]
+
+
+def test_damaged_lines_of_a_list_are_left_out(store: Store) -> None:
+    store.index.remember_list("last-run/extract", [("0" * 64, "a")])
+    place = next((store.root / "index" / "last-run").glob("??/*.list"))
+    place.write_bytes(b"\xff\n\n" + b"1" * 64 + b" [1]\n" + b"2" * 64 + b' "b"\n' + b"3" * 64 + b' "torn')
+    assert list(store.index.recall_list("last-run/extract")) == [("2" * 64, "b")]
 
 
 def test_a_digest_is_remembered_and_follows_the_bytes(

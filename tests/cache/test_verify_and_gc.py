@@ -11,8 +11,9 @@ from strive.cache import gc, runs, verify
 from strive.cache.artefact import Artefact
 from strive.cache.key import make_key
 from strive.cache.lock import hold
-from strive.cache.owner import me
+from strive.cache.owner import me, tag
 from strive.cache.store import Store
+from strive.cache.sweep import TEMPORARY
 
 
 @pytest.fixture
@@ -160,3 +161,91 @@ def test_locks_of_the_dead_are_cleared_and_those_of_the_living_stay(store: Store
     with hold(store.lock_path("extract", "1" * 64)):
         gc.collect(store, [])
         assert not dead.exists() and store.lock_path("extract", "1" * 64).exists()
+
+
+def test_by_size_the_oldest_go_first_until_the_cache_fits(store: Store) -> None:
+    made = [publish(store, "extract", n) for n in range(6)]
+    for days, one in zip((9, 3, 7, 5, 0, 8), made, strict=True):
+        age(one, days)
+    store.remember("last-run/extract", {})
+    store.index.remember_list("last-run/extract", [(made[5].key, "kept.mp4")])
+    each = gc.total_bytes(store) // 6
+    assert gc.find_garbage(store, max_bytes=gc.total_bytes(store)) == []
+    some = gc.find_garbage(store, max_bytes=gc.total_bytes(store) - each - 1)
+    assert [one.key for one in some] == [made[0].key, made[2].key]
+    all_of_them = gc.find_garbage(store, max_bytes=0)
+    assert [one.key for one in all_of_them] == [made[n].key for n in (0, 2, 3, 1)]
+    assert [one.key for one in gc.find_garbage(store, older_than_days=6, max_bytes=0)] == [made[0].key, made[2].key]
+    assert keys(gc.collect(store, some)) == {made[0].key, made[2].key}
+    assert gc.total_bytes(store) <= 4 * each + 8
+
+
+def test_a_run_that_is_dropped_keeps_nothing_but_what_others_name(store: Store) -> None:
+    mine, shared = publish(store, "variants", 0), publish(store, "variants", 1)
+    for one in (mine, shared):
+        age(one, 5)
+    here, there = store.root.parent / "here", store.root.parent / "there"
+    for folder, used in ((here, [mine, shared]), (there, [shared])):
+        folder.mkdir()
+        runs.record_run(store, folder, used)
+    assert gc.find_garbage(store) == []
+    garbage = gc.find_garbage(store, without=[here])
+    assert keys(garbage) == {mine.key} and len(list(store.index.records("runs"))) == 2
+    assert keys(gc.collect(store, garbage, without=[here])) == {mine.key}
+    assert list(runs.recorded(store, here)) == [] and list(runs.recorded(store, there)) == [(shared.key, "")]
+
+
+def test_the_list_of_a_last_run_keeps_its_artefacts_also_when_the_record_is_unreadable(store: Store) -> None:
+    made = publish(store, "extract", 0)
+    age(made, 5)
+    store.remember("last-run/extract", {})
+    store.index.remember_list("last-run/extract", [(made.key, "a.mp4")])
+    for place in (store.root / "index" / "last-run").glob("??/*.json"):
+        place.write_text("{")
+    assert gc.find_garbage(store) == []
+
+
+def test_artefacts_of_the_same_content_are_all_kept(store: Store) -> None:
+    first, second = (store.publish("extract", make_key("extract", n, {}, {}), {"a": b"same"}, {}) for n in (1, 2))
+    scores = publish(store, "score", 0, before=first)
+    for one in (first, second, scores):
+        age(one, 5)
+    runs.record_run(store, store.root, [scores])
+    assert gc.find_garbage(store) == []
+
+
+def test_repair_leaves_alone_what_was_made_again_meanwhile(store: Store) -> None:
+    bad = publish(store, "extract", 0)
+    put(bad.path / "data.bin", b"x")
+    found = verify.verify(store)
+    publish(store, "extract", 0)
+    assert verify.repair(store, found.damage) == [] and bad.path.exists()
+
+
+def test_what_may_not_be_dropped_is_told_and_the_rest_is_dropped(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a folder of another user answers, whoever runs the test."""
+    mine, theirs = publish(store, "extract", 0), publish(store, "extract", 1)
+    for one in (mine, theirs):
+        put(one.path / "data.bin", b"x")
+    rename = os.rename
+
+    def guarded(old: Path, new: Path) -> None:
+        if old == theirs.path:
+            raise PermissionError(13, "Permission denied")
+        rename(old, new)
+
+    monkeypatch.setattr(os, "rename", guarded)
+    left = verify.repair(store, verify.verify(store).damage)
+    assert [one.key for one in left] == [theirs.key] and "no permission" in left[0].reason
+    assert theirs.path.exists() and not mine.path.exists()
+
+
+def test_what_writers_on_other_machines_left_is_told(store: Store) -> None:
+    publish(store, "extract", 0)
+    foreign = store.root / "extract" / f"{TEMPORARY}0123456789ab-1-0-aabb"
+    foreign.mkdir()
+    (store.root / "extract" / f"{TEMPORARY}{tag()}-aabb").mkdir()
+    found = verify.verify(store)
+    assert found.left == (foreign,) and found.damage == []

@@ -93,6 +93,20 @@ def test_gc_shows_bytes_first_and_removes_only_with_a_yes(made: Artefact) -> Non
     assert (code, said["done"], made.path.exists()) == (0, 1, False) and said["bytes_removed"] == said["bytes"]
 
 
+def test_gc_by_age_and_by_size_reads_both_as_people_write_them(made: Artefact) -> None:
+    os.utime(made.path, (time.time() - 3 * 86400,) * 2)
+    for old in ("12h", "0d", "soon", "-1", "3w"):
+        assert answer("cache", "gc", "--older-than", old)[0] == 2
+    assert answer("cache", "gc", "--older-than", "90h", "-n")[1]["garbage"] == []
+    assert len(answer("cache", "gc", "--older-than", "70h", "-n")[1]["garbage"]) == 1
+    assert answer("cache", "gc", "--max-size", "much")[0] == 2
+    assert answer("cache", "gc", "--max-size", "1GiB", "-n")[1]["garbage"] == []
+    code, said = answer("cache", "gc", "--max-size", "1kB", "--yes")
+    assert (code, said["done"], made.path.exists()) == (0, 1, False) and said["bytes_left"] > 0
+    plain = strive("cache", "gc", "--max-size", "0", "-n")
+    assert "nothing to remove" in plain.stdout and "remain, more than 0 B" in plain.stdout
+
+
 def test_gc_with_nothing_to_remove_does_not_ask(made: Artefact) -> None:
     done = strive("cache", "gc")
     assert done.returncode == 0 and "nothing to remove" in done.stdout

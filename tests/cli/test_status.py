@@ -72,6 +72,17 @@ def test_results_that_are_gone_from_the_cache_count_as_missing(own_cache: Path) 
     assert answer()["stages"][0]["missing"] == 1
 
 
+def test_the_list_that_a_run_leaves_is_compared_with_the_folders(own_cache: Path) -> None:
+    store = Store(own_cache)
+    leave(store, "extract", 3, 3)
+    keys = [make_key("extract", 1, {"n": n}, {}) for n in range(4)]
+    store.remember("last-run/extract", {**(store.recall("last-run/extract") or {}), "keys": None})
+    store.index.remember_list("last-run/extract", [(key, f"v{n}.mp4") for n, key in enumerate([*keys, keys[3]])])
+    assert answer()["stages"][0]["missing"] == 1
+    store.drop("extract", keys[0])
+    assert answer()["stages"][0]["missing"] == 2
+
+
 def test_failed_items_are_listed_with_their_reasons_on_one_line_each(own_cache: Path) -> None:
     leave(Store(own_cache), "extract", 1, 3, failed=("a\nb.mp4", "c.mp4"))
     lines = strive("status", "extract", "--failed").stdout.splitlines()
