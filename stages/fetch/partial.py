@@ -15,7 +15,7 @@ from strive.cache.key import check_key
 from strive.cache.store import Store
 
 FOLDER = ".partial"
-SYNC_BYTES, SYNC_S = 8 << 20, 1.0
+SYNC_BYTES, SYNC_S = 32 << 20, 1.0
 FORGOTTEN_S = 14 * 24 * 3600
 
 

@@ -86,7 +86,7 @@ def test_a_disk_that_fills_up_at_any_write_ends_the_run_and_the_next_one_goes_on
 ) -> None:
     data = noise(100_000)
     url = server.put("a.mp4", data)
-    for point in range(1, 99):
+    for point in range(1, 99, 2):
         shutil.rmtree(tmp_path / "cache", ignore_errors=True)
         monkeypatch.setenv("STRIVE_FAULT", f"write:{point}:ENOSPC")
         monkeypatch.setattr(fault, "_points", 0)
