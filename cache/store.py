@@ -60,13 +60,14 @@ class Store:
     @contextmanager
     def claim(
         self, stage: str, key: str, timeout_s: float = 3600, on_wait: Callable[[str], None] | None = None,
-        give_up: Callable[[], bool] = lambda: False,
+        give_up: Callable[[], bool] = lambda: False, under: str | None = None,
     ) -> Iterator[Artefact | None]:
         """Be the only writer of a key; yields what another writer finished meanwhile, or None: then make it.
 
-        See `lock.hold` for how it waits.
+        `under`: the key that stands for a whole group of keys, where every writer of one of them claims that one. See
+        `lock.hold` for how it waits.
         """
-        with lock.hold(self.lock_path(stage, key), timeout_s, on_wait, give_up=give_up):
+        with lock.hold(self.lock_path(stage, under or key), timeout_s, on_wait, give_up=give_up):
             yield self.find(stage, key)
 
     def publish(

@@ -98,8 +98,9 @@ class DataStage(Protocol):
     """A stage whose items are artefacts.
 
     `parallel` stages are called from several threads at once. A stage may also have `stream = True` (its maker is a
-    `StreamMaker`), `batch` (how many finished small products are published together) and `note(job, item, artefact)`,
-    called once for each artefact that is there or was made.
+    `StreamMaker`), `batch` (how many finished small products are published together), `group(item)` (a key that is
+    claimed for many quick items instead of each one's own) and `note(job, item, artefact)`, called once for each
+    artefact that is there or was made.
     """
 
     name: str

@@ -70,7 +70,7 @@ class Run:
 
     def looked(self, name: str, job: Job) -> list[Item]:
         """The items that are to be made; all others are booked."""
-        books, found = self.books[name], look(registry.stage(name), job)
+        books, found = self.books[name], look(registry.stage(name), job, is_noted=self.forced != name)
         if not books.is_counted:
             books.total += sum(map(len, (found.cached, found.todo, found.blocked, found.waiting)))
         for item in (*found.blocked, *found.waiting):

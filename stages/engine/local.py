@@ -1,21 +1,16 @@
 """Makes items in this process: one after the other, in threads over decoding children, or as a stream."""
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
-from strive.cache.store import Artefact
-from strive.configs.errors import ItemError, LockedError
-from strive.stages.engine.publishing import Press
+from strive.configs.errors import LockedError
+from strive.stages.engine.publishing import Press, Record, Result
+from strive.stages.engine.stream import Stream
 from strive.stages.interrupt import StopFlag
-from strive.stages.plan import DataStage, Item, Job, Maker, Product, StreamMaker
-
-Result = Artefact | str | None
-"""A new artefact, the reason of a failure, or None when another run made it meanwhile."""
-Record = Callable[[Item, Result], None]
+from strive.stages.plan import DataStage, Item, Job, Maker, StreamMaker
 
 
 class LocalEngine:
@@ -29,7 +24,7 @@ class LocalEngine:
         """Make the items, telling `record` of each; ends early when a signal came."""
         maker, press = self._maker(stage, job), Press.of(stage, job, replace, stop)
         if getattr(stage, "stream", False):
-            Stream(press, cast(StreamMaker, maker), record, stop).run(todo)
+            in_stream(press, cast(StreamMaker, maker), todo, record, stop)
         elif stage.parallel and job.workers > 1:
             in_threads(press, maker, job.workers, todo, record, stop)
         else:
@@ -85,76 +80,10 @@ def book(record: Record, item: Item, result: Callable[[], Result], stop: StopFla
     record(item, found)
 
 
-class Stream:
-    """Feeds a stream maker with claimed items and publishes what it gives, several small products at a time.
-
-    A key that another run holds is left for the end: waiting for it while holding others could wait for ever.
-    """
-
-    def __init__(self, press: Press, maker: StreamMaker, record: Record, stop: StopFlag) -> None:
-        self.press, self.maker, self.record, self.stop = press, maker, record, stop
-        self.held: dict[str, ExitStack] = {}
-        self.later: list[Item] = []
-        self.meanwhile: list[Item] = []
-
-    def run(self, todo: Sequence[Item]) -> None:
-        """Make all items, then those that others held at first."""
-        batch, ready = int(getattr(self.press.stage, "batch", 1)), list[tuple[Item, Product, float]]()
-        last = time.monotonic()
-        try:
-            with closing(cast(Any, self.maker.make_stream(self.claimed(todo)))) as made:
-                for item, product in made:
-                    now = time.monotonic()
-                    if isinstance(product, ItemError):
-                        self.settle(item, str(product))
-                    else:
-                        ready.append((item, product, now - last))
-                    last = now
-                    if len(ready) >= batch:
-                        self.publish(ready)
-                    self.book_meanwhile()
-            self.publish(ready)
-            self.book_meanwhile()
-        finally:
-            for stack in self.held.values():
-                stack.close()
-        for item in self.later:
-            if self.stop.code is None:
-                book(self.record, item, partial(self.press.make_one, self.maker, item), self.stop)
-
-    def claimed(self, todo: Sequence[Item]) -> Iterator[Item]:
-        """The items whose keys could be claimed; the maker pulls them, perhaps from a thread of its own."""
-        for item in todo:
-            if self.stop.code is not None:
-                return
-            stack = ExitStack()
-            try:
-                there = stack.enter_context(self.press.store.claim(self.press.stage.name, item.key or "", timeout_s=0))
-            except LockedError:
-                self.later.append(item)
-                continue
-            if there and not self.press.replace:
-                stack.close()
-                self.meanwhile.append(item)
-                continue
-            self.held[item.key or ""] = stack
-            yield item
-
-    def publish(self, ready: list[tuple[Item, Product, float]]) -> None:
-        """Publish what is ready and let go of its keys."""
-        if not ready:
-            return
-        artefacts = self.press.publish(ready)
-        for (item, _, _), artefact in zip(ready, artefacts, strict=True):
-            self.settle(item, artefact)
-        ready.clear()
-
-    def settle(self, item: Item, result: Result) -> None:
-        """Let go of a key and book what became of it."""
-        self.held.pop(item.key or "").close()
-        self.record(item, result)
-
-    def book_meanwhile(self) -> None:
-        """Book what others made since, from this thread."""
-        while self.meanwhile:
-            self.record(self.meanwhile.pop(), None)
+def in_stream(press: Press, maker: StreamMaker, todo: Sequence[Item], record: Record, stop: StopFlag) -> None:
+    """Make what can be claimed at once, then wait for what others hold, one key after the other."""
+    stream = Stream(press, maker, record, stop)
+    left = stream.run(todo)
+    while left and stop.code is None:
+        book(record, left[0], partial(press.make_one, maker, left[0]), stop)
+        left = stream.run(left[1:])

@@ -1,7 +1,7 @@
 """Makes one item under its key's lock and publishes it; what every engine has in common."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,10 @@ from strive.configs.schema import Config
 from strive.stages.interrupt import StopFlag
 from strive.stages.plan import DataStage, Item, Job, Maker, Product
 from strive.stages.reporter import Reporter
+
+Result = Artefact | str | None
+"""A new artefact, the reason of a failure, or None when another run made it meanwhile."""
+Record = Callable[[Item, Result], None]
 
 
 @dataclass(frozen=True)
@@ -29,14 +33,16 @@ class Press:
         """The press of a job."""
         return Press(stage, job.config, job.store, job.reporter, stop, replace)
 
-    def make_one(self, maker: Maker, item: Item) -> Artefact | str | None:
+    def make_one(self, maker: Maker, item: Item) -> Result:
         """The new artefact, the reason of a failure, or None when another run made it meanwhile.
 
         Raises `LockedError` when another run holds the item for an hour, or until a signal came.
         """
         started = time.monotonic()
-        with self.store.claim(self.stage.name, item.key or "", on_wait=self.reporter.info,
-                              give_up=lambda: self.stop.code is not None) as made_meanwhile:
+        with self.store.claim(
+            self.stage.name, item.key or "", on_wait=self.reporter.info, give_up=lambda: self.stop.code is not None,
+            under=self.claimed_under(item),
+        ) as made_meanwhile:
             if made_meanwhile and not self.replace:
                 return None
             try:
@@ -44,6 +50,11 @@ class Press:
             except ItemError as error:
                 return str(error)
             return self.publish([(item, product, time.monotonic() - started)])[0]
+
+    def claimed_under(self, item: Item) -> str:
+        """The key that is claimed for the item: its own, or the one of its group where the stage has groups."""
+        group = getattr(self.stage, "group", None)
+        return (group(item) if group is not None else item.key) or ""
 
     def publish(self, finished: Sequence[tuple[Item, Product, float]]) -> list[Artefact]:
         """The artefacts of products whose keys are claimed, with the seconds that each took."""

@@ -58,6 +58,11 @@ class ScoreStage:
             "embed": embedded.digest, "scorer": known, "question": question.text, "options": options})
         return Item(question.id, key, {"embed": embedded, "question": question, "scorer": known})
 
+    def group(self, item: Item) -> str:
+        """Questions about one video are claimed together: a lock for each would cost more than its score."""
+        embedded: Artefact = item.inputs["embed"]
+        return embedded.key
+
     def note(self, job: Job, item: Item, artefact: Artefact) -> None:
         """Count how long the question is, and what of it was not read."""
         text_length(job.facts).add(artefact.meta["text"])
