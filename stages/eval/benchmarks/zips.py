@@ -12,8 +12,8 @@ from strive.cache import disk, sync
 from strive.cache.lock import hold
 from strive.cache.sweep import temporary_in
 from strive.configs.errors import ItemError, MissingError, VerificationError
+from strive.stages.archive.contents import check_size
 
-MAX_MEMBERS = 200_000
 MAX_MEMBER_BYTES = 64 * 1024**3
 MAX_RATIO = 100  # video does not compress; more is a bomb
 BLOCK = 1 << 20
@@ -59,16 +59,14 @@ def all_members(archives: Sequence[Path]) -> dict[str, Member]:
 def listing(archive: Path) -> list[zipfile.ZipInfo]:
     """The archive's table of contents."""
     try:
-        with zipfile.ZipFile(archive) as opened:
-            infos = opened.infolist()
-    except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError) as error:
+        with archive.open("rb") as file:
+            check_size(file, archive.name)
+            with zipfile.ZipFile(file) as opened:
+                infos = opened.infolist()
+    except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError, ItemError) as error:
         raise VerificationError(
             f"{archive}: not a readable zip ({error})", "a whole zip file", "Download it again."
         ) from error
-    if len(infos) > MAX_MEMBERS:
-        raise VerificationError(
-            f"{archive}: {len(infos)} members", f"at most {MAX_MEMBERS}", "Check where the file comes from."
-        )
     return infos
 
 
