@@ -16,6 +16,7 @@ def windows(job: Job) -> Iterator[tuple[Job, bool]]:
     """
     size, whole = job.window, max(len(job.samples), len(job.videos))
     if size is None or whole <= size:
+        job.samples = list(job.samples)  # a file's rows are read again each time else
         job.videos = job.videos or videos_of(job)
         yield job, True
         return
