@@ -16,7 +16,7 @@ from strive.cache.store import Store
 
 FOLDER = ".partial"
 SYNC_BYTES, SYNC_S = 32 << 20, 1.0
-FORGOTTEN_S = 14 * 24 * 3600
+FORGOTTEN_S, WHOLE_S = 14 * 24 * 3600, 3600
 
 
 @dataclass(frozen=True)
@@ -135,11 +135,12 @@ def folder_of(store: Store) -> Path:
 
 
 def sweep_partials(store: Store) -> None:
-    """Remove what nobody went on with for two weeks, and downloads that became artefacts."""
+    """Remove what nobody went on with for two weeks, and what a kill left of downloads that became artefacts."""
     for path in folder_of(store).glob("??/*"):
         try:
-            is_old = time.time() - path.stat().st_mtime > FORGOTTEN_S
+            age_s = time.time() - path.stat().st_mtime
         except OSError:
             continue
-        if is_old or (store.root / "fetch" / path.parent.name / path.stem).is_dir():
+        is_whole = (store.root / "fetch" / path.parent.name / path.stem).is_dir()
+        if age_s > (WHOLE_S if is_whole else FORGOTTEN_S):  # a whole one may be being fetched again
             path.unlink(missing_ok=True)

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
-from strive.cache.artefact import Artefact
 from strive.cache.digest import digest_bytes
 from strive.cache.key import make_key
 from strive.cache.store import Store
@@ -48,25 +48,37 @@ class FetchStage:
         from strive.stages.fetch.download import Download
 
         sweep_partials(job.store)
-        with closing(Download(job.config.fetch)) as download:
-            yield FetchMaker(job.store, download)
-
-    def note(self, job: Job, item: Item, artefact: Artefact) -> None:
-        """Drop the download that the artefact was made of."""
-        Partial(job.store, artefact.key).discard()
+        with closing(Download(job.config.fetch)) as download, closing(FetchMaker(job.store, download)) as maker:
+            yield maker
 
 
 class FetchMaker:
-    """Downloads one URL."""
+    """Downloads one URL. The partial file stays until its copy is an artefact, as it is when its thread comes back."""
 
     def __init__(self, store: Store, download: "Download") -> None:
         self.store, self.download = store, download
+        self._made: dict[int, Partial] = {}
 
     def make(self, item: Item) -> Product:
         """Raises `ItemError` with the reason, in which no part of the URL occurs, `MissingError` without space."""
+        self.drop(get_ident())
         partial = Partial(self.store, item.key or "")
+        if self.store.find("fetch", partial.key):
+            partial.discard()  # asked to fetch it again: from the first byte
         meta = self.download.run(item.inputs["url"], partial)
+        self._made[get_ident()] = partial
         return Product({FILE: partial.path}, meta)
+
+    def drop(self, thread: int) -> None:
+        """Remove what a thread downloaded last, if it is an artefact now."""
+        partial = self._made.pop(thread, None)
+        if partial is not None and self.store.find("fetch", partial.key):
+            partial.discard()
+
+    def close(self) -> None:
+        """Remove what became artefacts."""
+        for thread in list(self._made):
+            self.drop(thread)
 
 
 STAGE = FetchStage()

@@ -3,6 +3,7 @@
 import os
 import random
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,14 @@ def test_force_fetches_again(server: Server, fetch: Callable[..., Any]) -> None:
     new = noise(500, seed=2)
     server.put("a.mp4", new)
     assert fetch(url).data == DATA and fetch(url, force=True).data == new
+
+
+def test_two_runs_at_once_download_once(server: Server, fetch: Callable[..., Any]) -> None:
+    url = server.put("a.mp4", DATA, pause_s=0.005)
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(fetch, [url, url]))
+    assert [one.data == DATA for one in found] == [True, True] and server.sent == len(DATA)
+    assert sorted((one.outcome.done, one.outcome.cached) for one in found) == [(0, 1), (1, 0)]
 
 
 def test_several_at_a_time_and_one_bad_one(server: Server, fetch: Callable[..., Any]) -> None:

@@ -74,6 +74,20 @@ def test_unfinished_downloads_are_no_artefacts_and_go_after_two_weeks(store: Sto
     assert not partial.path.exists() and not partial.note_path.exists()
 
 
+def test_a_killed_runs_whole_download_is_not_taken_for_a_new_one(
+    tmp_path: Path, server: Server, fetch: Callable[..., Any]
+) -> None:
+    old, new = noise(5000), noise(6000, seed=1)
+    url = server.put("a.mp4", old)
+    key = fetch(url).artefact.key
+    left = Partial(Store(tmp_path / "cache"), key)  # as a kill between artefact and clearing up leaves it
+    left.begin(Note('"old"', "", len(old)))
+    left.append(old)
+    left.close()
+    server.put("a.mp4", new)
+    assert fetch(url, force=True).data == new and not left.path.exists()
+
+
 def test_weak_validators_are_not_trusted() -> None:
     assert not Note('W/"v1"').validator and Note('"v"').validator == '"v"'
     assert Note('W/"v1"', "date").validator == "date"
