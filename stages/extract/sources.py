@@ -35,8 +35,8 @@ def find_videos(sources: Iterable[str | Path]) -> list[VideoRef]:
     for source in sources:
         for ref in videos_of(str(source)):
             found.setdefault(place(ref), ref)
-            inside = os.path.normpath(os.path.join(source, ref.id)) if Path(source).is_dir() else ref.id
-            typed.setdefault(place(ref), inside)
+            inside = os.path.isdir(source) and not ref.url
+            typed.setdefault(place(ref), os.path.normpath(os.path.join(source, ref.id)) if inside else ref.id)
     refs = [replace(found[where], id=name) for where, name in told_apart(found, typed).items()]
     if refs and not any(ref.url or os.path.lexists(ref.path) for ref in refs):
         raise MissingError(f"{refs[0].id}: no such file or folder", "a video, a folder of videos, a pattern or a URL",

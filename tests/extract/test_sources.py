@@ -108,5 +108,6 @@ def test_urls_are_videos_whose_names_hold_no_secrets(folder: Path) -> None:
     assert [ref.url for ref in found] == [plain, secret, secret[:-1] + "2", None]
     assert found[0].id == plain and found[1].id.startswith("https://host/a.mp4?sig=…#")
     assert len({ref.id for ref in found}) == 4 and "pw" not in repr(found)
+    assert len(find_videos(["https://host/a.mp4?sig=" + "x" * 5000])) == 1, "longer than any file name"
     with pytest.raises(UsageError, match="'file' are not read"):
         find_videos(["file:///etc/passwd"])
