@@ -22,9 +22,9 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([KMGT]?)(i?)B?", re.IGNORECASE)
 
 def gc(
     options: Common,
-    older_than: Annotated[str, typer.Option(help="Time since it was last wanted: 30d, 36h; at least 1d.")] = "1d",
-    max_size: Annotated[str | None, typer.Option(help="Only until the cache takes no more: 50GiB.")] = None,
-    drop_run: Annotated[list[Path] | None, typer.Option(help="A run whose artefacts may go; repeatable.")] = None,
+    older_than: Annotated[str, typer.Option("--older-than", help="Unused for: 30d, 36h; at least 1d.")] = "1d",
+    max_size: Annotated[str | None, typer.Option("--max-size", help="Until the cache takes no more: 50GiB.")] = None,
+    drop_run: Annotated[list[Path] | None, typer.Option("--drop-run", help="This run keeps nothing.")] = None,
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
 ) -> None:
     """Show what would go and its bytes, ask, remove."""

@@ -14,9 +14,9 @@ from strive.configs.errors import UsageError
 
 def export(
     options: Common,
-    runs: Annotated[list[Path] | None, typer.Argument(metavar="[RUN]...", help="Run folders of train, eval.")] = None,
-    out: Annotated[Path, typer.Option(help="The tar to write.")] = Path("strive-cache.tar"),
-    stage: Annotated[list[str] | None, typer.Option(help="What the last run of a stage left; repeatable.")] = None,
+    runs: Annotated[list[Path] | None, typer.Argument(metavar="RUN", help="Run folders of train, eval.")] = None,
+    out: Annotated[Path, typer.Option("--out", help="The tar to write.")] = Path("strive-cache.tar"),
+    stage: Annotated[list[str] | None, typer.Option("--stage", help="What its last run left; repeatable.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every complete artefact of the cache.")] = False,
 ) -> None:
     """Choose, check every byte, write. Exit 6 when an artefact is damaged; the tar is then not written."""
@@ -24,7 +24,7 @@ def export(
 
     if not (runs or stage or everything):
         raise UsageError("nothing to export", "a run folder, --stage NAME or --all",
-                         "Say for example `strive cache export --stage variants --out variants.tar`.")
+                         "Say for example `strive cache export --stage variants --out bundles.tar`.")
     if out.exists() and not options.force:
         raise UsageError(f"{out}: is there already", "a free name", "Choose another with --out, or add --force.")
     store, printer = open_store(options), Output("cache", options)
@@ -46,8 +46,7 @@ def export(
 def import_(
     options: Common,
     tar: Annotated[Path, typer.Argument(metavar="FILE", help="A tar that `strive cache export` wrote.")],
-    videos: Annotated[Path | None, typer.Option(help="Where the videos would be: those missing there count as known."
-                                                )] = None,
+    videos: Annotated[Path | None, typer.Option("--videos", help="Videos missing below it count as known.")] = None,
 ) -> None:
     """Look through the tar, then take in what is not there. Exit 6 when the tar is damaged or no export."""
     from strive.cache import unpack
