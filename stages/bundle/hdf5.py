@@ -19,6 +19,8 @@ from strive.configs.errors import UsageError, VerificationError
 
 LIBVER = ("v110", "v110")
 CHUNK_BYTES = 1 << 20
+GROWTH_BYTES = 4 << 20
+"""Memory that a file grows by while it is built: HDF5's own 64 KiB would copy a large one a hundred times."""
 MAX_RANK = 4
 MAX_TEXT_BYTES = 64 << 20
 KINDS = "iufb"
@@ -28,10 +30,11 @@ BUILDS = itertools.count()
 def build(fill: Callable[[h5py.File], None]) -> bytes:
     """The bytes of an HDF5 file that `fill` wrote into memory; byte-identical for identical content and order."""
     name = f"memory-{next(BUILDS)}"  # HDF5 takes two files of one name for the same file, even in memory
-    with h5py.File(name, "w", driver="core", backing_store=False, libver=LIBVER) as file:
+    with h5py.File(name, "w", driver="core", backing_store=False, block_size=GROWTH_BYTES, libver=LIBVER) as file:
         fill(file)
         file.flush()
-        return bytes(file.id.get_file_image())
+        image: bytes = file.id.get_file_image()
+        return image
 
 
 def add_group(parent: h5py.Group, name: str) -> h5py.Group:
@@ -54,9 +57,11 @@ def add(group: h5py.Group, name: str, array: np.ndarray) -> None:
 
 
 def chunk_shape(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
-    """About `CHUNK_BYTES` of whole rows; at least 1 in every direction, at most the array."""
+    """Whole rows in equal chunks of at most `CHUNK_BYTES` (or one row): every chunk is stored at its full size, so an
+    unequal last one would take room for nothing. At least 1 in every direction."""
     row = itemsize * int(np.prod([max(n, 1) for n in shape[1:]], dtype=np.int64))
-    return (max(1, min(shape[0], CHUNK_BYTES // max(row, 1))), *(max(n, 1) for n in shape[1:]))
+    chunks = -(-shape[0] // max(1, CHUNK_BYTES // row))
+    return (max(1, -(-shape[0] // max(1, chunks))), *(max(n, 1) for n in shape[1:]))
 
 
 def set_text(group: h5py.Group, name: str, text: str) -> None:

@@ -31,8 +31,11 @@ def encode(image: np.ndarray, codec: str = "jpeg", quality: int = 95) -> bytes:
     return bytes(data.tobytes())
 
 
-def decode(data: bytes, size: tuple[int, int]) -> np.ndarray:
-    """The uint8 RGB image [H, W, 3] in JPEG or PNG bytes, whose header must announce `size` (H, W)."""
+def decode(data: bytes | memoryview, size: tuple[int, int], into: np.ndarray | None = None) -> np.ndarray:
+    """The uint8 RGB image [H, W, 3] in JPEG or PNG bytes, whose header must announce `size` (H, W).
+
+    With `into`, uint8 [H, W, 3], the pixels are put there.
+    """
     announced = header_size(data)
     if announced != (int(size[0]), int(size[1])):
         raise VerificationError(f"stored image of {announced}, not {tuple(size)}", "the size written beside it",
@@ -42,10 +45,10 @@ def decode(data: bytes, size: tuple[int, int]) -> np.ndarray:
     if image is None or image.shape[:2] != announced:
         raise VerificationError("stored image cannot be decoded", "JPEG or PNG bytes written by strive",
                                 "Run `strive cache verify --deep` and make the entry again.")
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image if into is None else into))
 
 
-def header_size(data: bytes) -> tuple[int, int] | None:
+def header_size(data: bytes | memoryview) -> tuple[int, int] | None:
     """(H, W) as the header of JPEG or PNG bytes announces it; None when there is no such header."""
     if data[:8] == PNG_MAGIC and len(data) >= 24:
         width, height = struct.unpack(">II", data[16:24])
@@ -53,7 +56,7 @@ def header_size(data: bytes) -> tuple[int, int] | None:
     return jpeg_size(data) if data[:2] == b"\xff\xd8" else None
 
 
-def jpeg_size(data: bytes) -> tuple[int, int] | None:
+def jpeg_size(data: bytes | memoryview) -> tuple[int, int] | None:
     """(H, W) from the first start-of-frame segment of a JPEG."""
     at = 2
     while at + 9 <= len(data) and data[at] == 0xFF:

@@ -8,6 +8,7 @@
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import h5py
 import numpy as np
@@ -24,12 +25,19 @@ def write_pool(group: h5py.Group, encoded: Sequence[bytes], sizes: np.ndarray) -
     add(group, "size", np.asarray(sizes, np.int32).reshape(len(encoded), 2))
 
 
-def read_pool(group: h5py.Group) -> tuple[list[bytes], np.ndarray]:
-    """The U encoded images and their sizes, int32 [U, 2]; `VerificationError` when the offsets do not fit the bytes."""
+def view_pool(group: h5py.Group) -> tuple[list[memoryview], np.ndarray]:
+    """The U encoded images, all views of one array, and their sizes, int32 [U, 2]; `VerificationError` when the offsets
+    do not fit the bytes."""
     offsets = read(group, "offsets", "int64", (None,))
     sizes = read(group, "size", "int32", (max(len(offsets) - 1, 0), 2))
     data = read(group, "bytes", "uint8", (None,))
     if not len(offsets) or offsets[0] != 0 or offsets[-1] != len(data) or np.any(np.diff(offsets) < 0):
         raise damaged("pool", "offsets do not fit the bytes")
-    raw = data.tobytes()
-    return [raw[a:b] for a, b in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)], sizes
+    whole = data.data
+    return [whole[a:b] for a, b in pairwise(offsets.tolist())], sizes
+
+
+def read_pool(group: h5py.Group) -> tuple[list[bytes], np.ndarray]:
+    """`view_pool` with each image as bytes of its own."""
+    views, sizes = view_pool(group)
+    return [bytes(view) for view in views], sizes

@@ -20,7 +20,7 @@ from strive.stages.bundle import hdf5
 from strive.stages.bundle.format import MAX_CLIP_BYTES, MAX_IMAGE_PIXELS, MAX_VARIANTS, check_format, from_text
 from strive.stages.bundle.hdf5 import damaged
 from strive.stages.bundle.images import decode
-from strive.stages.bundle.pool import read_pool
+from strive.stages.bundle.pool import view_pool
 from strive.stages.tasks.sample import Sample
 
 
@@ -31,9 +31,9 @@ class Pool:
         self._source = source
 
     @cached_property
-    def _content(self) -> tuple[list[bytes], np.ndarray]:
+    def _content(self) -> tuple[list[memoryview], np.ndarray]:
         with hdf5.open_read(self._source) as file:
-            return read_pool(hdf5.group_at(file, "pool"))
+            return view_pool(hdf5.group_at(file, "pool"))
 
     def clip(self, slots: np.ndarray) -> np.ndarray:
         """The images in these places, uint8 RGB [len(slots), H, W, 3]."""
@@ -48,7 +48,7 @@ class Pool:
             raise damaged("variants", f"a clip of {len(slots)} images of {height}×{width}, beyond what is read")
         clip = np.empty((len(slots), height, width, 3), np.uint8)
         for at, slot in enumerate(slots.tolist()):
-            clip[at] = decode(encoded[slot], (height, width))
+            decode(encoded[slot], (height, width), clip[at])
         return clip
 
 

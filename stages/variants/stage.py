@@ -1,5 +1,6 @@
 """Data stage "variants": one bundle per sample, from the video's frames and the question's scores."""
 
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,9 @@ from strive.configs.schema import Config
 from strive.stages.plan import Item, Job, Product
 from strive.stages.reporter import Reporter
 from strive.stages.tasks.sample import Sample
+
+FRAMES_KEPT = 8
+"""Videos whose encoded frames stay in memory (some 15 MB each): their other questions mostly follow at once."""
 
 
 class VariantsStage:
@@ -61,7 +65,7 @@ class VariantsStage:
     def open(self, job: Job) -> Iterator["VariantsMaker"]:
         maker = VariantsMaker(job.config)
         yield maker
-        for operator, count in sorted(Counter(maker.vetoed).items()):
+        for operator, count in sorted(maker.vetoed.items()):
             job.reporter.info(f"variants: {operator} left out of {count} views; `strive inspect SAMPLE` says why")
 
 
@@ -72,8 +76,9 @@ class VariantsMaker:
         from strive.stages.frames.frameset import read_frames
 
         self.config = config.variants
-        self.vetoed: list[str] = []
-        self.read_frames = lru_cache(maxsize=4)(read_frames)
+        self.vetoed: Counter[str] = Counter()
+        self.counting = threading.Lock()
+        self.read_frames = lru_cache(maxsize=FRAMES_KEPT)(read_frames)
 
     def make(self, item: Item) -> Product:
         from strive.stages.bundle.format import FILE
@@ -85,7 +90,8 @@ class VariantsMaker:
         frames, scores = self.read_frames(item.inputs["frames"]), read_scores(item.inputs["scores"])
         views = build_views(sample.blind(), scores, frames.sizes, self.config)
         data = write_bundle(sample, frames, scores, views, self.config, item.key or "")
-        self.vetoed += [str(veto["operator"]) for view in views for veto in view.vetoes]
+        with self.counting:
+            self.vetoed.update(str(veto["operator"]) for view in views for veto in view.vetoes)
         meta = {
             "variants": len(views), "contrast": sum(view.contrast for view in views),
             "frames": [len(view.indices) for view in views], "pool": len(frames),

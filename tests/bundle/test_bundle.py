@@ -28,7 +28,8 @@ TILES = np.array([[x, y, x + 0.6, y + 0.6] for y in (0, 0.4) for x in (0, 0.4)])
 
 def frames_of(n: int = 24, height: int = 47, width: int = 62) -> FrameSet:
     rng = np.random.default_rng(0)
-    images = [np.kron(rng.integers(0, 255, (8, 8, 3)), np.ones((8, 8, 1)))[:height, :width].astype(np.uint8)
+    side = max(8, -(-height // 8), -(-width // 8))
+    images = [np.kron(rng.integers(0, 255, (8, 8, 3)), np.ones((side, side, 1)))[:height, :width].astype(np.uint8)
               for _ in range(n)]
     encoded = [encode(image) for image in images]
     times = np.cumsum(rng.uniform(0.5, 1.5, n))
@@ -247,6 +248,33 @@ def test_contents_that_do_not_fit_are_refused(tmp_path: Path, change: str, value
     with pytest.raises(VerificationError):
         bundle = Bundle.open(altered(tmp_path, change, value))
         [bundle.variant(k).clips() for k in range(4)]
+
+
+@pytest.mark.parametrize(("height", "width"), [(252, 448), (112, 112)])
+@pytest.mark.parametrize("count", [1, 4, 16, 64])
+def test_a_bundle_is_hardly_larger_than_its_images_however_many_variants_show_them(
+    count: int, height: int, width: int
+) -> None:
+    grain = np.random.default_rng(5).normal(0, 4, (height, width, 3))  # flat pictures are smaller than their index
+    frames = frames_of(40, height, width)
+    images = [np.clip(frames.image(i) + np.roll(grain, 7 * i, 1), 0, 255).astype(np.uint8) for i in range(40)]
+    data = bundle_bytes(VariantsConfig(frames=16, count=count), replace(frames, encoded=[encode(i) for i in images]))
+    with hdf5.open_read(data) as file:
+        offsets, pool = file["pool/offsets"][()], file["pool/bytes"][()].tobytes()
+        unique = {pool[a:b] for a, b in zip(offsets[:-1], offsets[1:], strict=True)}
+        assert len(file["variants"]) == count
+    assert len(data) <= 1.1 * sum(map(len, unique))
+
+
+def test_bundles_whose_chunks_were_cut_otherwise_are_read_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = bundle_bytes()
+    monkeypatch.setattr(hdf5, "chunk_shape", lambda shape, itemsize: tuple(min(max(n, 1), 1000) for n in shape))
+    other = bundle_bytes()
+    assert other != now
+    one, two = Bundle.open(now), Bundle.open(other)
+    assert one.sample == two.sample and (one.raw == two.raw).all()
+    for a, b in zip(one.variants, two.variants, strict=True):
+        assert all((x == y).all() for x, y in zip(a.clips(), b.clips(), strict=True))
 
 
 def test_a_newer_format_is_named_not_guessed(tmp_path: Path) -> None:

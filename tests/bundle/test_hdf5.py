@@ -113,3 +113,9 @@ def test_links_out_of_the_file_are_not_followed(tmp_path: Path) -> None:
 def test_objects_are_never_stored() -> None:
     with pytest.raises(UsageError):
         hdf5.build(lambda file: hdf5.add(file, "x", np.array([{"a": 1}], dtype=object)))
+
+
+@pytest.mark.parametrize("size", [0, 1, hdf5.CHUNK_BYTES, hdf5.CHUNK_BYTES + 1, 3 * hdf5.CHUNK_BYTES - 5, 2_222_222])
+def test_a_large_array_takes_no_more_room_than_its_bytes(size: int) -> None:
+    data = hdf5.build(lambda file: hdf5.add(file, "x", np.zeros(size, np.uint8)))
+    assert len(data) <= size + 4096
