@@ -161,6 +161,19 @@ def flip_bits(source: Path, target: Path, start: float, count: int = 40, seed: i
     return target
 
 
+def garble(source: Path, target: Path, places: Sequence[int], skip: int = 6) -> Path:
+    """A copy in which the packets at these places in the file hold other bytes behind their first `skip`."""
+    data = bytearray(source.read_bytes())
+    with av.open(str(source)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+    for packet in (packets[place] for place in places):
+        tail = bytes(packet)[-64:]  # a container may keep the head of a packet apart
+        at = data.index(tail, packet.pos or 0) + len(tail) - packet.size
+        data[at + skip : at + packet.size] = bytes(byte ^ 0x5A for byte in data[at + skip : at + packet.size])
+    target.write_bytes(bytes(data))
+    return target
+
+
 def make_rotated(path: Path, degrees: int, mirror: bool = False, **more: object) -> Path:
     """An MP4 that is upright once its display matrix is obeyed: mirror left–right, then turn clockwise."""
     source = path.with_suffix(".stored.mp4")

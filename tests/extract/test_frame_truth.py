@@ -109,10 +109,17 @@ def check_all(path: Path, taken: Callable[..., Any], times: list[float], numbers
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_frames_are_those_that_were_asked_for(case: Case, tmp_path: Path, taken: Callable[..., Any]) -> None:
-    fps = case.more.get("fps", 10)
-    sparse = check_all(case.make(tmp_path), taken, case.times or [i / fps for i in range(COUNT)])
+def test_frames_are_those_that_were_asked_for(
+    case: Case, tmp_path: Path, taken: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fps, path = case.more.get("fps", 10), case.make(tmp_path)
+    sparse = check_all(path, taken, case.times or [i / fps for i in range(COUNT)])
     assert [one.undecoded > 0 for one in sparse] == [case.is_seekable] * 2
+    monkeypatch.setattr("strive.stages.extract.sparse.WORTHWHILE", 0)
+    for one, most in zip(sparse, (3, 1), strict=True):
+        whole = taken(path, min_frames=64, max_frames=most)
+        assert whole.undecoded == 0 and whole.encoded == one.encoded and whole.meta == one.meta
+        assert (whole.index, whole.times.tolist()) == (one.index, one.times.tolist())
 
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])
