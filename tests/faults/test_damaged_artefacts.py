@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from chain_world import STAGES, World, contents, marks
+from chain_world import STAGES, World, contents, make_world, marks
 from warm_process import WarmProcess
 
 
@@ -84,6 +84,23 @@ def test_a_flipped_bit_upstream_stops_the_run_before_anything_is_made_from_it(
     error = run.answer()["error"]
     assert "bytes that were written" in error["what"] and "strive cache verify --deep --repair" in error["do"]
     assert not list(cache.glob(f"{after}/??/*/manifest.json"))
+
+
+@pytest.mark.slow
+def test_training_stops_with_exit_5_where_bundles_are_gone_and_their_videos_too(
+    tmp_path: Path, warm: WarmProcess
+) -> None:
+    """With the videos it makes the bundles again, as `strive variants` does."""
+    small, cache, light = make_world(tmp_path / "small", 1, 2), tmp_path / "cache", ("--set", "score.scorer=hash")
+    warm.finish(small.command("variants", cache, *light))
+    for stage in ("extract", "variants"):
+        shutil.rmtree(cache / stage)
+    (small.videos / "v0.mp4").unlink()
+    run = warm.start(small.command("train", cache, "--model", "demo", "--run", str(tmp_path / "run"), *light,
+                                   "--set", "train.prompts_per_step=2"))
+    assert run.wait() == 5, run.said()
+    assert "0 usable bundles" in run.answer()["error"]["what"]
+    assert not (tmp_path / "run" / "checkpoints").exists()
 
 
 def test_an_artefact_of_a_newer_format_stops_the_run_and_is_left_alone(
