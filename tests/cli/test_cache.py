@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -55,6 +56,13 @@ def test_ls_counts_by_stage_and_lists_one_stage(made: Artefact) -> None:
     assert all_stages["stages"]["extract"]["bytes"] > 5000
     code, one_stage = answer("cache", "ls", "extract")
     assert code == 0 and [(e["key"], e["bytes"]) for e in one_stage["entries"]] == [(made.key, 5000)]
+
+
+def test_listings_are_the_same_after_the_index_is_lost(made: Artefact, own_cache: Path) -> None:
+    before = [answer("cache", "ls")[1]["stages"], answer("cache", "ls", "extract")[1]["entries"]]
+    shutil.rmtree(own_cache / "index")
+    assert [answer("cache", "ls")[1]["stages"], answer("cache", "ls", "extract")[1]["entries"]] == before
+    assert answer("cache", "ls")[1]["stages"] == before[0] and (own_cache / "index" / "catalogue").is_dir()
 
 
 def test_a_stage_name_that_is_a_path_is_a_usage_error(made: Artefact) -> None:
