@@ -10,7 +10,7 @@ import typer
 from strive.cache.store import Store, default_root
 from strive.cli.options import Common
 from strive.cli.output import Output, duration
-from strive.configs.errors import UsageError
+from strive.configs.errors import MissingError, UsageError
 from strive.configs.load import Resolved, load
 
 
@@ -138,17 +138,12 @@ def run_data_stage(
 
     `fields(job)`: further figures of the finished job for `--json`.
     """
-    from strive.stages.outlook import outlook, require_room
     from strive.stages.runner import plan_chain, run_chain
 
     plans = plan_chain(stage, job)
-    ahead = outlook(plans, job)
-    shown = [*(plan.line() for plan in plans if plan.total or plan is plans[-1]), *([ahead.line()] if ahead else [])]
-    warning = require_room(plans, job)
-    if warning:
-        session.out.warn(warning)
+    shown, ahead = plan_of_data(session, plans, job)
     if session.options.dry_run:
-        figures = {"plan": {plan.stage: plan.counts() for plan in plans}, "outlook": asdict(ahead) if ahead else None}
+        figures = {"plan": {plan.stage: plan.counts() for plan in plans}, "outlook": ahead}
         session.finish(cached=plans[-1].cached, outputs=outputs, lines=shown, fields=figures)
     session.out.plan(shown)
     if not plans[-1].total:
@@ -162,6 +157,24 @@ def run_data_stage(
         lines=[summary(stage, outcome)],
         fields=fields(job) if fields else None,
     )
+
+
+def plan_of_data(session: Session, plans: Sequence[Any], job: Any) -> tuple[list[str], dict[str, Any] | None]:
+    """The plan's lines, and what the work will need; refused before it begins where it cannot fit (exit 5), but a plan
+    that was only asked for is shown with a warning."""
+    from strive.stages.outlook import outlook, require_room
+
+    ahead = outlook(plans, job)
+    try:
+        warning = require_room(plans, job)
+    except MissingError as error:
+        if not session.options.dry_run:
+            raise
+        warning = error.what
+    if warning:
+        session.out.warn(warning)
+    lines = [plan.line() for plan in plans if plan.total or plan is plans[-1]]
+    return [*lines, *([ahead.line()] if ahead else [])], asdict(ahead) if ahead else None
 
 
 def summary(stage: str, outcome: Any) -> str:

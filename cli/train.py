@@ -13,7 +13,7 @@ from strive.cli.data_files import Upstream, data_files
 from strive.cli.options import Common, common
 from strive.cli.output import duration, number
 from strive.cli.page import run_page
-from strive.cli.session import Session, open_session
+from strive.cli.session import Session, open_session, plan_of_data
 from strive.cli.train_check import try_rewards
 from strive.configs.errors import StriveError, UsageError
 
@@ -119,8 +119,8 @@ def show_plan(session: Session, upstream: Upstream, job: "TrainJob") -> None:
 
     plans = upstream.plans()
     usable = plans[-1].total - plans[-1].blocked or upstream.count
-    lines = [*(plan.line() for plan in plans), *sources.plan_lines(upstream.sources()), *plan_lines(job, usable),
-             *vision_plan.plan_lines(job, upstream.made(), usable, session.store.root),
+    lines = [*plan_of_data(session, plans, upstream.jobs[0])[0], *sources.plan_lines(upstream.sources()),
+             *plan_lines(job, usable), *vision_plan.plan_lines(job, upstream.made(), usable, session.store.root),
              *pass_rate.plan_lines(job.config.train, job.run, usable, job.force)]
     check_count(usable, job.config.train.prompts_per_step)
     if session.options.dry_run:
