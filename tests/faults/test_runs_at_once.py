@@ -113,8 +113,9 @@ def test_a_run_on_another_host_is_waited_for_and_not_robbed(
     assert contents(cache) == contents(calm, ("extract",)) and left_over(cache) == []
 
 
+@pytest.mark.parametrize("attempt", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, 20))])
 def test_gc_during_a_run_takes_nothing_that_the_run_uses(
-    tmp_path: Path, world: World, warm: WarmProcess, calm: Path
+    tmp_path: Path, world: World, warm: WarmProcess, calm: Path, attempt: int
 ) -> None:
     """Everything before the bundles is old and known to no run; gc goes on all the time that the run does."""
     cache = tmp_path / "cache"
@@ -123,6 +124,7 @@ def test_gc_during_a_run_takes_nothing_that_the_run_uses(
         for place in (cache / stage).glob("??/*"):
             os.utime(place, (time.time() - 5 * 24 * 3600,) * 2)
     run, collections = warm.start(world.command("variants", cache)), 0
+    time.sleep(attempt * 0.05)
     while (code := run.wait(0)) is None:
         finished([warm.start(["cache", "gc", "--yes", "--cache-dir", str(cache)])])
         collections += 1
