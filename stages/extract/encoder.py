@@ -2,6 +2,7 @@
 
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 from types import TracebackType
 from typing import Any
 
@@ -13,7 +14,12 @@ from strive.stages.extract.orientation import Orientation
 
 MAX_LANES = 4
 WAITING = 2  # pictures for each lane; more would only cost memory
-LANES = ThreadPoolExecutor(MAX_LANES, thread_name_prefix="encode")
+
+
+@cache
+def pool_of(lanes: int) -> ThreadPoolExecutor:
+    """The threads that encode, so many; they are kept, because a thread may not start once memory is scarce."""
+    return ThreadPoolExecutor(lanes, thread_name_prefix="encode")
 
 
 class Encoder:
@@ -21,7 +27,7 @@ class Encoder:
 
     def __init__(self, codec: str, quality: int, lanes: int = 1) -> None:
         self.codec, self.quality = codec, quality
-        self._most = WAITING * min(lanes, MAX_LANES)
+        self._pool, self._most = pool_of(min(lanes, MAX_LANES)), WAITING * min(lanes, MAX_LANES)
         self._going: deque[Future[bytes]] = deque()
         self._images: list[bytes] = []
 
@@ -33,7 +39,7 @@ class Encoder:
         while len(self._going) >= self._most:
             self._images.append(self._going.popleft().result())
         try:
-            self._going.append(LANES.submit(made, image, orientation, size, self.codec, self.quality))
+            self._going.append(self._pool.submit(made, image, orientation, size, self.codec, self.quality))
         except RuntimeError as error:
             raise MemoryError from error
 
@@ -54,8 +60,8 @@ class Encoder:
 
 
 def warm_up() -> None:
-    """Start a thread, and go through an image once: what libraries do at first use costs no video."""
-    LANES.submit(made, np.zeros((16, 16, 3), np.uint8), Orientation(), (8, 8), "jpeg", 95).result()
+    """Start the thread of one lane and make an image, so that what libraries do at first use costs no video."""
+    pool_of(1).submit(made, np.zeros((16, 16, 3), np.uint8), Orientation(), (8, 8), "jpeg", 95).result()
 
 
 def made(image: np.ndarray, orientation: Orientation, size: tuple[int, int], codec: str, quality: int) -> bytes:

@@ -18,14 +18,17 @@ DISCS = 12
 def moving(path: Path, seconds: int, seed: int, gop: int = 250) -> Path:
     """A camera that sways over a textured scene with discs crossing it, a cut now and then, and sensor noise.
 
-    x264 veryfast at its default quality, B-frames, a key frame at least every `gop` frames.
+    x264 veryfast at its default quality, B-frames, a key frame at least every `gop` frames. A file that is there stays.
     """
+    if path.exists():
+        return path
+    part = path.with_suffix(".part.mp4")
     rng = np.random.default_rng(seed)
     scene = texture(rng)
     noise = [rng.integers(0, 7, (SIZE[1], SIZE[0], 3), dtype=np.uint8) for _ in range(8)]
     discs = [(rng.uniform(0, SIZE), rng.uniform(-4, 4, 2), int(rng.integers(20, 90)), rng.integers(0, 255, 3).tolist())
              for _ in range(DISCS)]
-    with av.open(str(path), "w") as container:
+    with av.open(str(part), "w") as container:
         stream = container.add_stream("libx264", rate=RATE)
         stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
         stream.options = {"preset": "veryfast", "g": str(gop)}
@@ -36,7 +39,7 @@ def moving(path: Path, seconds: int, seed: int, gop: int = 250) -> Path:
             frame.pts, frame.time_base = i, Fraction(1, RATE)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    return path
+    return part.rename(path)
 
 
 def texture(rng: np.random.Generator) -> np.ndarray:
