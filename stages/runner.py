@@ -70,7 +70,7 @@ class Run:
 
     def looked(self, name: str, job: Job) -> list[Item]:
         """The items that are to be made; all others are booked."""
-        books, found = self.books[name], look(registry.stage(name), job, is_noted=self.forced != name)
+        books, found = self.books[name], look(registry.stage(name), job, is_noted=name not in self.forced)
         if not books.is_counted:
             books.total += sum(map(len, (found.cached, found.todo, found.blocked, found.waiting)))
         for item in (*found.blocked, *found.waiting):
@@ -78,6 +78,8 @@ class Run:
             books.fail(item, reason)
         again = [item for item in found.cached if books.is_new(item)]
         if name in self.forced:
+            for item in again:
+                job.results[name].pop(item.id, None)  # what is there is about to give way
             return [*again, *found.todo]
         for item in again:
             books.cached(job, item)

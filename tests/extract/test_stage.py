@@ -53,6 +53,16 @@ def test_the_same_bytes_under_two_names_are_made_once(tmp_path: Path, extract: C
     assert len(list(found.job.store.entries("extract"))) == 2
 
 
+def test_made_again_the_same_bytes_under_two_names_are_both_counted(
+    tmp_path: Path, extract: Callable[..., Any]
+) -> None:
+    one = make_video(tmp_path / "a.mp4", 5)
+    shutil.copyfile(one, tmp_path / "copy.mp4")
+    extract(one)
+    found = extract(one, tmp_path / "copy.mp4", force=True)
+    assert (found.outcome.done, found.outcome.cached) == (1, 1)
+
+
 def test_new_bytes_at_the_same_path_are_a_new_entry(tmp_path: Path, extract: Callable[..., Any]) -> None:
     path = make_video(tmp_path / "a.mp4", 5)
     first = extract(path).results["a.mp4"].key
