@@ -14,7 +14,7 @@ from strive.stages.plan import DataStage, Item, Job, Maker, StreamMaker
 
 
 class LocalEngine:
-    """Keeps each stage's maker open until `finish`, so that windows share children and models."""
+    """Keeps each stage's maker open until `close`, so that windows share children, and stages a model."""
 
     def __init__(self, job: Job) -> None:
         self._open: dict[str, tuple[ExitStack, Maker, Job]] = {}
@@ -33,14 +33,14 @@ class LocalEngine:
                     book(record, item, partial(press.make_one, maker, item), stop)
 
     def finish(self, stage: str) -> None:
-        """Close the stage's maker: no more items of it will come."""
-        if stage in self._open:
-            self._open.pop(stage)[0].close()
+        """Its maker stays open: score uses the model that embed has loaded."""
 
     def close(self) -> None:
         """Close all makers, the last opened first."""
-        for stage in reversed(list(self._open)):
-            self.finish(stage)
+        with ExitStack() as all_of_them:
+            for stack, _maker, _job in self._open.values():
+                all_of_them.enter_context(stack)
+            self._open.clear()
 
     def _maker(self, stage: DataStage, job: Job) -> Maker:
         if stage.name not in self._open:

@@ -17,7 +17,9 @@ from strive.stages.frames.frameset import FrameSet, write_frames
 from strive.stages.frames.scores import FILE, read_scores, zscore
 from strive.stages.plan import Job, Product
 from strive.stages.reporter import Silent
-from strive.stages.runner import run_stage
+from strive.stages.runner import run_stage, run_stages
+from strive.stages.score import encoder as encoders
+from strive.stages.score.clip import ClipEncoder
 from strive.stages.score.controls import HashEncoder, RandomEncoder
 from strive.stages.score.embed import STAGE as EMBED
 from strive.stages.score.embeddings import read_embeddings
@@ -146,6 +148,24 @@ def test_a_text_that_the_scorer_cannot_place_fails_its_question_alone(
         given = {item.id: product for item, product in maker.make_stream(iter(items))}
     assert isinstance(given["q2"], ItemError) and "not finite" in str(given["q2"])
     assert isinstance(given["q1"], Product) and isinstance(given["q3"], Product)
+
+
+def test_a_run_of_both_stages_loads_its_model_once_and_lets_go_of_it(
+    tmp_path: Path, clip_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load, loaded = encoders.load_encoder, list[encoders.Encoder]()
+    monkeypatch.setattr(encoders, "load_encoder", lambda config: loaded.append(load(config)) or loaded[-1])
+    outcomes = run_stages(["embed", "score"], job_of(tmp_path, ScoreConfig(model=str(clip_folder), batch=4)))
+    assert (outcomes["embed"].done, outcomes["score"].done, len(loaded)) == (2, 3, 1)
+    assert isinstance(loaded[0], ClipEncoder) and loaded[0].model is None
+
+
+def test_a_forced_run_counts_each_question_once(tmp_path: Path, config: ScoreConfig) -> None:
+    scored(job_of(tmp_path, config))
+    job = job_of(tmp_path, config)
+    run_stage("embed", job)
+    job.force = True
+    assert run_stage("score", job).done == 3 and text_length(job.facts).questions == 3
 
 
 def test_the_gold_answer_and_meta_change_neither_key_nor_scores(tmp_path: Path, config: ScoreConfig) -> None:
