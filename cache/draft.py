@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from strive.cache import fault
@@ -51,8 +51,7 @@ class Draft:
 
 def check_name(name: str) -> str:
     """The name itself when it is relative and stays inside its folder; ValueError otherwise."""
-    parts = PurePosixPath(name).parts
-    bad = not parts or name != "/".join(parts) or name.startswith("/") or "\\" in name or "\0" in name
-    if bad or any(part == ".." or ":" in part or part.startswith(TEMPORARY) for part in parts):
+    is_bad = "\\" in name or "\0" in name or ":" in name
+    if is_bad or any(part in ("", ".", "..") or part.startswith(TEMPORARY) for part in name.split("/")):
         raise ValueError(f"not a name inside a folder: {name!r}")
     return name

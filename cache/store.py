@@ -227,7 +227,7 @@ class Store:
 def _mark_used(folder: Path) -> None:
     """The folder's time says when it was last wanted; a cache that cannot be written is not marked."""
     try:
-        if time.time() - folder.stat().st_mtime > _USED_EVERY_S:
+        if time.time() - os.stat(folder).st_mtime > _USED_EVERY_S:
             os.utime(folder)
     except OSError:
         return

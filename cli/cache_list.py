@@ -26,6 +26,9 @@ def ls(
 ) -> None:
     """Counts and sizes by stage; with a stage, its artefacts."""
     store = open_store(options)
+    for one in store.stages():
+        if stage in (None, one) and not options.json and not (store.catalogue.folder / one).is_dir():
+            Output("cache", options).talk(f"{one}: no catalogue yet, the manifests are read")
     if stage is None:
         fields, lines = list_stages(store)
     elif options.json:
