@@ -36,6 +36,9 @@ def run_stages(names: Sequence[str], job: Job) -> dict[str, StageOutcome]:
         for part, is_last in windows(job):
             for stage in names:
                 run.window(stage, part, is_last)
+    except (InterruptedRun, StoppedError) as error:
+        run.keep_record(job, error)
+        raise
     finally:
         run.engine.close()
     return {stage: books.outcome for stage, books in run.books.items()}
@@ -54,19 +57,22 @@ class Run:
         books, started = self.books[name], time.monotonic()
         job.results[name] = {}
         try:
-            try:
-                if todo := self.looked(name, job):
-                    self.make(name, job, todo)
-                if is_last:
-                    self.engine.finish(name)
-            finally:
-                books.outcome.seconds += time.monotonic() - started
-        except (InterruptedRun, StoppedError) as error:
-            out = books.outcome
-            error.fields = {"done": out.done, "cached": out.cached, "failed": out.failed}
-            books.remember(job, whole=True)
-            raise
+            if todo := self.looked(name, job):
+                self.make(name, job, todo)
+            if is_last:
+                self.engine.finish(name)
+        finally:
+            books.outcome.seconds += time.monotonic() - started
         books.remember(job, whole=is_last)
+
+    def keep_record(self, job: Job, error: InterruptedRun | StoppedError) -> None:
+        """A run that stops early leaves what its stages did, and tells of the last one that did something."""
+        begun = [books for books in self.books.values() if books.outcome.over]
+        for books in begun:
+            books.remember(job, whole=True)
+        if begun:
+            out = begun[-1].outcome
+            error.fields = {"done": out.done, "cached": out.cached, "failed": out.failed}
 
     def looked(self, name: str, job: Job) -> list[Item]:
         """The items that are to be made; all others are booked."""
