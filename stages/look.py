@@ -42,7 +42,7 @@ def look(stage: DataStage, job: Job, is_noted: bool = True) -> Looked:
         elif artefact:
             if note is not None:
                 note(job, item, artefact)
-            results[item.id] = artefact
+            results[item.id] = artefact.light()
     return found
 
 

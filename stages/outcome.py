@@ -89,6 +89,7 @@ class Books:
             note = getattr(self.stage, "note", None)
             if note is not None:
                 note(job, item, result)
+            result.light()
         else:
             self.fail(item, result)
             if job.fail_fast:
