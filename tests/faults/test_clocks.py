@@ -38,7 +38,9 @@ def test_files_from_the_future_and_from_1970_change_nothing(
     assert contents(cache) == contents(calm)
 
 
-@pytest.mark.parametrize("jump_s", [10 * YEAR_S, -10 * YEAR_S], ids=["ahead", "back"])
+@pytest.mark.parametrize("jump_s", [
+    pytest.param(10 * YEAR_S, id="ahead"), pytest.param(-10 * YEAR_S, id="back", marks=pytest.mark.slow),
+])
 def test_a_clock_that_jumps_during_a_run_changes_neither_keys_nor_bytes(
     tmp_path: Path, world: World, calm: Path, jump_s: int
 ) -> None:

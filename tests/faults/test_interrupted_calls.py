@@ -45,7 +45,7 @@ def test_writes_and_locks_go_on_after_each_interruption(tmp_path: Path, storm: l
     assert store.recall("last-run/extract") == {"keys": keys}
 
 
-@pytest.mark.parametrize("point", [60, 100])
+@pytest.mark.parametrize("point", [60, pytest.param(100, marks=pytest.mark.slow)])
 def test_an_input_output_error_ends_the_run_with_exit_5_and_the_next_run_finishes(
     tmp_path: Path, world: World, warm: WarmProcess, calm: Path, point: int
 ) -> None:

@@ -17,8 +17,11 @@ def decoders(run: Run) -> list[int]:
     return [pid for pid in running(run.pid) if pid != run.pid]
 
 
-@pytest.mark.parametrize("number", CODES, ids=lambda number: signal.Signals(number).name)
-@pytest.mark.parametrize("stage", ["extract", "variants"])
+@pytest.mark.parametrize(("stage", "number"), [
+    ("extract", signal.SIGINT), ("variants", signal.SIGTERM),
+    pytest.param("embed", signal.SIGTERM, marks=pytest.mark.slow),
+    pytest.param("variants", signal.SIGINT, marks=pytest.mark.slow),
+])
 def test_one_signal_to_the_group_ends_the_run_with_its_code_and_the_same_command_goes_on(
     tmp_path: Path, world: World, warm: WarmProcess, calm: Path, stage: str, number: signal.Signals
 ) -> None:
