@@ -75,8 +75,7 @@ def collect(store: Store, garbage: list[Garbage], without: Collection[Path] = ()
         except LockedError:
             continue
     runs.forget_runs(store, without)
-    for path in lock.dead_in(store.root / "locks"):
-        lock.clear(path)
+    store.clear_locks()
     return removed
 
 

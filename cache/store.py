@@ -185,6 +185,11 @@ class Store:
         """The lock file of a key."""
         return self.root / "locks" / f"{check_stage(stage)}-{check_key(key)}.lock"
 
+    def clear_locks(self) -> None:
+        """Remove all locks of the dead: for the end of a run, which has taken over what it needed."""
+        for path in lock.dead_in(self.root / "locks"):
+            lock.clear(path)
+
     def _clear_locks(self) -> None:
         """Remove the locks of the dead whose artefacts are there: nobody is going to claim those keys again."""
         for path in lock.dead_in(self.root / "locks"):

@@ -41,6 +41,7 @@ def run_stages(names: Sequence[str], job: Job) -> dict[str, StageOutcome]:
         raise
     finally:
         run.engine.close()
+    job.store.clear_locks()
     return {stage: books.outcome for stage, books in run.books.items()}
 
 
