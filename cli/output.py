@@ -25,7 +25,7 @@ class Output:
         self.command, self.options = command, options
         self.started = time.monotonic()
         self.tty = can_redraw() and not options.json and not options.quiet
-        self.warnings: list[str] = []
+        self.warned, self.last_warning = 0, ""
         self._bar: Any = None
         self._task: Any = None
         self._watch: Watch | None = None  # the training run that is going on
@@ -50,7 +50,7 @@ class Output:
 
     def warn(self, text: str) -> None:
         """One line now, and counted at the end."""
-        self.warnings.append(text)
+        self.warned, self.last_warning = self.warned + 1, text
         self.talk(f"warning: {text}")
 
     def metrics(self, row: dict[str, Any]) -> None:
@@ -95,8 +95,8 @@ class Output:
     def result(self, fields: dict[str, Any], *, status: str, lines: list[str]) -> None:
         """The command's result: lines for people, or the one JSON object."""
         self.close_bar()
-        if self.warnings and not self.options.quiet and len(self.warnings) > 1:
-            self.talk(f"{len(self.warnings)} warnings; the last: {self.warnings[-1]}")
+        if self.warned > 1 and not self.options.quiet:
+            self.talk(f"{self.warned} warnings; the last: {self.last_warning}")
         if self.options.json:
             print_json(self.command, status, fields, time.monotonic() - self.started)
         else:

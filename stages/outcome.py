@@ -86,9 +86,7 @@ class Books:
         job.results[self.stage.name][item.id] = result
         if isinstance(result, Artefact):
             self.there(item, result)
-            note = getattr(self.stage, "note", None)
-            if note is not None:
-                note(job, item, result)
+            self.note(job, item, result)
             result.light()
         else:
             self.fail(item, result)
@@ -96,6 +94,12 @@ class Books:
                 raise StoppedError(f"{self.stage.name}: {item.id}: {result}", "no failure (--fail-fast)",
                                    "Mend or remove the item.")
         self.show(job, item)
+
+    def note(self, job: Job, item: Item, artefact: Artefact) -> None:
+        """Let the stage look at an artefact that is there, if it wants to."""
+        note = getattr(self.stage, "note", None)
+        if note is not None:
+            note(job, item, artefact)
 
     def show(self, job: Job, item: Item) -> None:
         """Tell the progress over the whole run."""

@@ -60,8 +60,6 @@ class Run:
         try:
             if todo := self.looked(name, job):
                 self.make(name, job, todo)
-            if is_last:
-                self.engine.finish(name)
         finally:
             books.outcome.seconds += time.monotonic() - started
         books.remember(job, whole=is_last)
@@ -118,6 +116,7 @@ class Run:
             else:
                 books.outcome.cached += 1
                 books.there(item, shared)
+                books.note(job, item, shared)
 
 
 def unique_keys(items: Sequence[Item]) -> list[Item]:

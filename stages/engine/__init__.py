@@ -16,9 +16,6 @@ class Engine(Protocol):
         A result is the new artefact, the reason of a failure, or None when another run made it meanwhile.
         """
 
-    def finish(self, stage: str) -> None:
-        """No more items of this stage will come."""
-
     def close(self) -> None:
         """Give everything back."""
 

@@ -14,7 +14,7 @@ from strive.stages.plan import DataStage, Item, Job, Maker, StreamMaker
 
 
 class LocalEngine:
-    """Keeps each stage's maker open until `close`, so that windows share children, and stages a model."""
+    """Keeps each stage's maker open until `close`, so that windows share children, and embed and score a model."""
 
     def __init__(self, job: Job) -> None:
         self._open: dict[str, tuple[ExitStack, Maker, Job]] = {}
@@ -31,9 +31,6 @@ class LocalEngine:
             for item in todo:
                 if stop.code is None:
                     book(record, item, partial(press.make_one, maker, item), stop)
-
-    def finish(self, stage: str) -> None:
-        """Its maker stays open: score uses the model that embed has loaded."""
 
     def close(self) -> None:
         """Close all makers, the last opened first."""

@@ -140,12 +140,6 @@ class RayEngine:
         if answer["error"] is not None:
             raise as_error(answer["error"])
 
-    def finish(self, stage: str) -> None:
-        """Let the workers close what they keep for the stage."""
-        for crew in self.crews.values():
-            for worker in crew.workers:
-                worker.finish.remote(stage)
-
     def close(self) -> None:
         """Let all workers go, and the connection if it was made here."""
         for crew in self.crews.values():

@@ -14,6 +14,8 @@ from strive.stages.interrupt import StopFlag
 from strive.stages.plan import Item, Product, StreamMaker
 
 Finished = tuple[Item, Product, float]
+PATIENCE_S = 5.0
+"""What a kill may cost: finished products are published after this time at the latest."""
 
 
 class Claims:
@@ -83,7 +85,8 @@ class Stream:
                     else:
                         ready.append((item, product, now - last))
                     last = now
-                    if len(ready) >= batch:
+                    waited = sum(took for _, _, took in ready)
+                    if len(ready) >= batch or waited > PATIENCE_S:
                         self.publish(ready)
                     self.book_meanwhile()
             self.publish(ready)

@@ -29,7 +29,7 @@ class Told(Silent):
 
 
 class Worker:
-    """Makes items of any stage; a stage's maker is opened by its first call and kept until `finish`."""
+    """Makes items of any stage; a stage's maker is opened by its first call and kept."""
 
     def __init__(self, config: dict[str, Any], root: str, token: str) -> None:
         self.token, self.told = token, Told()
@@ -52,10 +52,6 @@ class Worker:
         self.told.warnings.clear()
         self.told.infos.clear()
         return {"results": results, "error": error, **said}
-
-    def finish(self, stage: str) -> None:
-        """No more items of this stage will come."""
-        self.engine.finish(stage)
 
     def check_cache(self) -> None:
         """`MissingError` where this machine's folder is not the cache of the command."""
