@@ -87,7 +87,10 @@ def with_outlook(plan: StagePlan, stage: DataStage, job: Job) -> StagePlan:
 
 
 def changed_settings(stage: DataStage, job: Job) -> tuple[str, ...]:
-    """Settings that differ from the last run of this stage, as `name old → new`."""
+    """What differs from the last run of this stage and makes its results stale, as `name old → new`."""
     last = job.store.recall(f"last-run/{stage.name}") or {}
     before, now = last.get("settings") or {}, stage.settings(job.config)
-    return tuple(f"{stage.name}.{k} {before[k]} → {now[k]}" for k in sorted(now) if k in before and before[k] != now[k])
+    changed = [f"{stage.name}.{k} {before[k]} → {now[k]}" for k in sorted(now) if k in before and before[k] != now[k]]
+    if last.get("version", stage.version) != stage.version:
+        changed.append(f"{stage.name} of strive's own version {last['version']} → {stage.version}")
+    return tuple(changed)

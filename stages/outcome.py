@@ -125,6 +125,7 @@ class Books:
             "total": max(self.total, out.over), "done": out.done, "cached": out.cached,
             "failed": out.failed, "seconds": round(out.seconds, 3), "finished": time.time(), "bytes": out.size_bytes,
             "settings": self.stage.settings(job.config),
+            "version": self.stage.version,
         })
         if whole:
             job.store.index.remember_list(f"last-run/{self.stage.name}", self._rows())

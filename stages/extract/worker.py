@@ -109,21 +109,29 @@ class Pool:
         self._lock = threading.Lock()
         self._idle: list[Child] = []
         self._all: list[Child] = []
+        self._young: set[subprocess.Popen[bytes]] = set()  # started, and not yet heard of
         self._closed = False
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="children")
         self._give_back(self._start())
 
     def _start(self) -> Child:
         try:
-            child = Child(self._module, self._arguments, lambda command: self._starter.submit(start, command).result())
+            child = Child(self._module, self._arguments, self._launch)
         except RuntimeError as error:  # the starter is gone
             raise ItemError("the stage ended before it was decoded") from error
         with self._lock:
             self._all = [one for one in self._all if one.alive] + [child]
+            self._young.discard(child.process)
             closed = self._closed
         if closed:
             child.kill()
         return child
+
+    def _launch(self, command: Sequence[str]) -> "subprocess.Popen[bytes]":
+        process = self._starter.submit(start, command).result()
+        with self._lock:
+            self._young.add(process)
+        return process
 
     def _give_back(self, child: Child) -> None:
         if child.alive:
@@ -148,5 +156,7 @@ class Pool:
             self._closed = True
             for child in self._all:
                 child.kill()
+            for process in self._young:
+                process.kill()
             self._all, self._idle = [], []
         self._starter.shutdown()

@@ -95,6 +95,8 @@ def test_the_plan_says_what_is_cached_what_waits_and_what_changed(stages: dict[s
     assert (plan.cached, plan.waiting) == (2, 1)
     changed = Job(Config.model_validate({"extract": {"fps": 2.0}}), Store(own_cache))
     assert runner.plan_stage("first", changed).changed == ("first.fps 1.0 → 2.0",)
+    stages["first"].version = 2  # type: ignore[misc]
+    assert runner.plan_stage("first", job(own_cache)).changed == ("first of strive's own version 1 → 2",)
 
 
 def test_force_makes_the_named_stage_again_and_only_that(stages: dict[str, Doubling], own_cache: Path) -> None:
