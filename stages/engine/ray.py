@@ -6,12 +6,14 @@ keys travels: the results lie in the cache, which all machines must see under on
 """
 
 import os
+import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from strive.cache.store import Artefact
 from strive.configs.errors import (
     LockedError,
     MissingError,
@@ -28,6 +30,7 @@ CALLS_IN_FLIGHT = 2
 """Calls that a worker has: one at work, one waiting, so that it never idles and never hoards."""
 ITEMS_A_CALL = {"score": 128, "embed": 4, "variants": 8}
 CPU, GPU = "CPU", "GPU"
+SEEN_WITHIN_S = 90.0
 ATTEMPTS = 3
 """Workers that may die over an item before it counts as failed."""
 
@@ -57,22 +60,29 @@ class Crew:
 
 
 class RayEngine:
-    """See the module; raises `MissingError` without Ray, without a cluster, or where a worker sees another cache."""
+    """Joins the cluster with the first item that is to be made; `MissingError` without Ray, without a cluster, or where
+    a worker sees another cache."""
 
     def __init__(self, job: Job) -> None:
-        self.ray, self.crews = import_ray(), dict[str, Crew]()
+        self.crews: dict[str, Crew] = {}
+        self.store, self.token, self.ours = job.store, uuid.uuid4().hex, False
+        self.ray: Any = None
+
+    def join(self, job: Job) -> None:
+        """Connect, and leave in the cache what workers must see there."""
+        self.ray = import_ray()
         trouble = self.ray.exceptions
         self.deadly = (trouble.RayActorError, trouble.OutOfMemoryError, trouble.WorkerCrashedError)
         self.ours = not self.ray.is_initialized()
         if self.ours:
             connect(self.ray, job)
-        self.token = uuid.uuid4().hex
-        self.store = job.store
         self.store.remember(f"cluster/{self.token}", {"token": self.token})
 
     def make_all(self, stage: DataStage, job: Job, todo: Sequence[Item], replace: bool,
                  record: Callable[[Item, Any], None], stop: StopFlag) -> None:
         """Hand the items out, a few at a time, and book what comes back; a lost worker's items are handed out again."""
+        if self.ray is None:
+            self.join(job)
         crew = self.crews.setdefault(kind_of(self.ray.cluster_resources(), stage.name, job), Crew())
         waiting, deaths, by_key = deque(todo), dict[str, int](), {item.key: item for item in todo}
         self.fill(crew, stage, job, len(todo))
@@ -135,13 +145,22 @@ class RayEngine:
         for text in answer["infos"]:
             job.reporter.info(text)
         for key, state, reason in answer["results"]:
-            result = job.store.find(stage.name, key) if state == "made" else reason
-            record(by_key[key], result or "made by a worker, but not to be seen in this cache")
+            found = reason if state == "failed" else self.seen(stage.name, key)
+            record(by_key[key], None if state == "there" and isinstance(found, Artefact) else found)
         if answer["error"] is not None:
             raise as_error(answer["error"])
 
+    def seen(self, stage: str, key: str) -> Artefact | str:
+        """What a worker has published, once this machine sees it: network file systems remember what was not there."""
+        deadline = time.monotonic() + SEEN_WITHIN_S
+        while (found := self.store.find(stage, key)) is None and time.monotonic() < deadline:
+            time.sleep(0.5)
+        return found or f"made by a worker, but not seen in this cache within {SEEN_WITHIN_S:.0f} s"
+
     def close(self) -> None:
         """Let all workers go, and the connection if it was made here."""
+        if self.ray is None:
+            return
         for crew in self.crews.values():
             for worker in crew.workers:
                 self.ray.kill(worker)
