@@ -5,10 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 BENCHMARKS = Path(__file__).parent / "benchmarks"
 ASKED = ["--frames", "2", "--generations", "2", "--tokens", "4", "--steps", "1", "--threads", "1"]
 
 
+@pytest.mark.slow
 def test_the_training_step_is_measured_and_printed_as_one_object() -> None:
     script = str(BENCHMARKS / "train_step.py")
     done = subprocess.run([sys.executable, script, "--model", "micro", "--no-trl", "--json", *ASKED],

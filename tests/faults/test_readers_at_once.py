@@ -1,6 +1,6 @@
 """Several processes read one bundle at random, forked or started anew: every value is the one that was written.
 
-The processes come from one that has done nothing else: to fork one with the threads of a whole test run is no reader's way.
+The processes come from one that has done nothing else: to fork one with all the threads of a test run is not their way.
 """
 
 import hashlib

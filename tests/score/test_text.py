@@ -10,6 +10,7 @@ import pytest
 
 from strive.configs.data_stages import ScoreConfig
 from strive.stages.score.embeddings import Embeddings
+from strive.stages.score.exact import cosines, quantised
 from strive.stages.score.text import chunked, cleaned, compared_texts, question_vector
 from strive.stages.tasks.sample import Question
 
@@ -52,7 +53,7 @@ def best_frame(question: Question, **config: Any) -> tuple[int, dict[str, Any]]:
     compared = question_vector(encoder, question, ScoreConfig(**config))
     rows = encoder.images(FRAMES, "")
     embeddings = Embeddings(rows, np.zeros((3, 0, rows.shape[1]), np.float32), np.empty((0, 4)), np.arange(3.0))
-    raw, _ = embeddings.cosines(compared.vector)
+    raw, _ = embeddings.parted(cosines(quantised(embeddings.rows), quantised(compared.vector[None]))[0])
     return int(np.argmax(raw)), compared.facts
 
 

@@ -149,9 +149,10 @@ def test_what_completions_keep_is_what_autograd_saves(larger: Path, rows: int) -
 
 @pytest.mark.parametrize(("changes", "views"), [
     ({"freeze_vision": False}, 1), ({"freeze_vision": True}, 3), ({"gradient_checkpointing": True}, 2),
-    ({"lora_rank": 8}, 2), ({"tokens_per_microbatch": 400}, 3), ({"dtype": "bfloat16", "lora_rank": 8}, 1),
-    ({"dtype": "bfloat16", "tokens_per_microbatch": 400}, 3), ({"dtype": "mixed", "lora_rank": 8}, 2),
-    ({"attention": "eager"}, 1),
+    ({"lora_rank": 8}, 2), pytest.param({"tokens_per_microbatch": 400}, 3, marks=pytest.mark.slow),
+    pytest.param({"dtype": "bfloat16", "lora_rank": 8}, 1, marks=pytest.mark.slow),
+    pytest.param({"dtype": "bfloat16", "tokens_per_microbatch": 400}, 3, marks=pytest.mark.slow),
+    ({"dtype": "mixed", "lora_rank": 8}, 2), ({"attention": "eager"}, 1),
 ])
 def test_the_peak_of_a_step_is_as_estimated(larger: Path, changes: dict[str, Any], views: int) -> None:
     train = TrainConfig(**{"rollouts": 4, "max_new_tokens": 48, "min_new_tokens": 48, "dtype": "float32",

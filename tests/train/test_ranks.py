@@ -46,10 +46,10 @@ def together(folder: Path, model: Path, processes: int = 2, **changes: Any) -> s
 
 
 @pytest.mark.parametrize("changes", [
-    {"train__loss": "grpo"},
+    pytest.param({"train__loss": "grpo"}, marks=pytest.mark.slow),
     {"train__freeze_vision": False, "train__inner_epochs": 2, "train__zero_std": "resample"},
-    {"train__lora_rank": 2, "train__kl_beta": 0.1},
-    {"train__rewards": {"late": 1.0}, "train__weight_decay": 0.1},
+    pytest.param({"train__lora_rank": 2, "train__kl_beta": 0.1}, marks=pytest.mark.slow),
+    pytest.param({"train__rewards": {"late": 1.0}, "train__weight_decay": 0.1}, marks=pytest.mark.slow),
 ])
 def test_two_processes_give_the_losses_and_weights_of_one(
     tmp_path: Path, qwen25: Path, changes: dict[str, Any]
