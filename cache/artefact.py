@@ -57,7 +57,7 @@ class Artefact:
     @property
     def path(self) -> Path:
         """The artefact's folder."""
-        return self.root / self.stage / self.key[:2] / self.key
+        return self.root.joinpath(self.stage, self.key[:2], self.key)
 
     @property
     def manifest(self) -> Mapping[str, Any]:

@@ -124,7 +124,7 @@ class Catalogue:
         return {row[1]: (int(row[2]), Totals(int(row[3]), int(row[4]), int(row[5]))) for row in rows}
 
     def _file(self, stage: str, shelf: str) -> Path:
-        return self.folder / stage / f"{shelf}.txt"
+        return self.folder.joinpath(stage, f"{shelf}.txt")
 
     def _write(self, place: Path, text: str) -> None:
         """A cache that cannot be written is listed all the same."""
@@ -142,7 +142,7 @@ def names_in(folder: Path) -> list[str]:
 
 def _entry(one: Artefact) -> Entry:
     size = one.size_bytes
-    with_manifest = size + os.stat(one.path / atomic.MANIFEST).st_size
+    with_manifest = size + os.stat(f"{one.path}/{atomic.MANIFEST}").st_size
     return Entry(one.key, one.digest, size, with_manifest, str(one.manifest.get("created")))
 
 

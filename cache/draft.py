@@ -31,8 +31,9 @@ class Draft:
         if check_name(name) == MANIFEST:
             raise ValueError(f"{MANIFEST} is written by seal")
         place = self.folder / name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        self._folders.update(self.folder / parent for parent in Path(name).parents)
+        if place.parent not in self._folders:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            self._folders.update(self.folder / parent for parent in Path(name).parents)
         size, digest = write_file(place, chunks, 0o444, self.durable)
         self.outputs.append({"path": name, "bytes": size, "digest": digest})
         return self.outputs[-1]

@@ -11,6 +11,7 @@ from strive.cache import disk, fault, sync
 from strive.configs.errors import VerificationError
 
 _TAIL = 1 << 16
+_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 
 
 def append_line(path: Path, text: str) -> None:
@@ -38,9 +39,12 @@ def append_line(path: Path, text: str) -> None:
 
 def append_unsynced(path: Path, lines: bytes) -> None:
     """Add whole lines in one write, for what can be made again: a crash may tear or lose them. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     fault.point()
-    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        fd = os.open(path, _APPEND, 0o666)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fd = os.open(path, _APPEND, 0o666)
     try:
         sync.write_all(fd, lines)
     finally:

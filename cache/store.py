@@ -200,7 +200,7 @@ class Store:
     def _place(self, stage: str, key: str) -> Path:
         if stage in self.RESERVED:
             raise ValueError(f"not a stage name: {stage!r}")
-        return self.root / check_stage(stage) / check_key(key)[:2] / key
+        return self.root.joinpath(check_stage(stage), check_key(key)[:2], key)
 
     def _look(self, place: Path) -> Artefact | None:
         """The artefact at `place` when its manifest is of that very key and stage and the sizes are right."""

@@ -1,6 +1,7 @@
-"""Turns, shrinks and encodes chosen frames in further threads, while the next ones are decoded."""
+"""Converts, turns, shrinks and encodes chosen frames in further threads, while the next ones are decoded."""
 
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from types import TracebackType
@@ -14,6 +15,8 @@ from strive.stages.extract.orientation import Orientation
 
 MAX_LANES = 4
 WAITING = 2  # pictures for each lane; more would only cost memory
+Picture = Callable[[], np.ndarray]
+"""Gives the pixels of a decoded frame, uint8 RGB [H, W, 3], in the thread that encodes it."""
 
 
 @cache
@@ -31,15 +34,15 @@ class Encoder:
         self._going: deque[Future[bytes]] = deque()
         self._images: list[bytes] = []
 
-    def put(self, image: np.ndarray, orientation: Orientation, size: tuple[int, int]) -> None:
-        """Take a decoded picture, uint8 RGB [H, W, 3], to be stored upright at `size` (H, W).
+    def put(self, picture: Picture, orientation: Orientation, size: tuple[int, int]) -> None:
+        """Take a decoded picture to be stored upright at `size` (H, W).
 
         Raises what an earlier one raised, `MemoryError` when no thread can be started.
         """
         while len(self._going) >= self._most:
             self._images.append(self._going.popleft().result())
         try:
-            self._going.append(self._pool.submit(made, image, orientation, size, self.codec, self.quality))
+            self._going.append(self._pool.submit(made, picture, orientation, size, self.codec, self.quality))
         except RuntimeError as error:
             raise MemoryError from error
 
@@ -61,14 +64,14 @@ class Encoder:
 
 def warm_up() -> None:
     """Start the thread of one lane and make an image, so that what libraries do at first use costs no video."""
-    pool_of(1).submit(made, np.zeros((16, 16, 3), np.uint8), Orientation(), (8, 8), "jpeg", 95).result()
+    pool_of(1).submit(made, lambda: np.zeros((16, 16, 3), np.uint8), Orientation(), (8, 8), "jpeg", 95).result()
 
 
-def made(image: np.ndarray, orientation: Orientation, size: tuple[int, int], codec: str, quality: int) -> bytes:
+def made(picture: Picture, orientation: Orientation, size: tuple[int, int], codec: str, quality: int) -> bytes:
     """One stored image. Raises `MemoryError` when OpenCV has none."""
     cv2 = import_cv2()
     try:
-        return encode(shrink(orientation.apply(image), size), codec, quality)
+        return encode(shrink(orientation.apply(picture()), size), codec, quality)
     except cv2.error as error:
         if error.code == cv2.Error.StsNoMem:
             raise MemoryError from error

@@ -63,7 +63,7 @@ def run(
             found.note(shot, request["short_side"])
             if want(index, shot.time):
                 found.resized |= shot.size != found.picture
-                encoder.put(shot.pixels(), shot.turned(), found.stored)
+                encoder.put(shot.picture(), shot.turned(), found.stored)
                 taken.append(index)
         found.encoded = dict(zip(taken, encoder.images(), strict=True))
     if parts is not None:

@@ -154,7 +154,7 @@ class View:
         return Shot(
             number, self.time_of(frame), self.clock.lasts(ticks) if ticks else None, broken,
             (frame.height, frame.width), lambda: orientation_of(frame),
-            lambda: frame.to_ndarray(format="rgb24", **ONE_THREAD),
+            lambda: frame.to_ndarray(format="rgb24", **ONE_THREAD), lasting=True,
         )
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -36,10 +37,10 @@ def question_vector(encoder: Encoder, question: Question, config: ScoreConfig) -
     With m the result, f·m is the mean of the cosines of frame f with the texts. A text beyond the encoder's context is
     the normalised mean over its pieces (`chunk_mean`) or is cut off (`truncate`), and `facts` says so.
     """
-    texts = compared_texts(question, config.text)
-    pieces = [pieces_of(text, encoder, config.long_text) for text in texts]
+    texts, tokens = compared_texts(question, config.text), cache(encoder.tokens)
+    pieces = [pieces_of(text, lambda piece: tokens(piece) <= encoder.context, config.long_text) for text in texts]
     vectors = [direction(np.stack([encoder.text(piece) for piece in chunks])) for chunks in pieces]
-    lengths = [encoder.tokens(text) for text in texts]
+    lengths = [tokens(text) for text in texts]
     lost = sum(max(0, n - encoder.context) for n in lengths) if config.long_text == "truncate" else 0
     facts = {
         "text": config.text, "long_text": config.long_text, "texts": len(texts), "chunks": sum(map(len, pieces)),
@@ -69,11 +70,9 @@ def direction(rows: np.ndarray) -> np.ndarray:
     return np.asarray((mean / max(float(np.linalg.norm(mean)), 1e-12)).astype(np.float32))
 
 
-def pieces_of(text: str, encoder: Encoder, policy: str) -> list[str]:
+def pieces_of(text: str, fits: Callable[[str], bool], policy: str) -> list[str]:
     """The text itself when it fits or may be cut, else pieces that each fit."""
-    if policy == "truncate":
-        return [text]
-    return chunked(text, lambda piece: encoder.tokens(piece) <= encoder.context)
+    return [text] if policy == "truncate" else chunked(text, fits)
 
 
 def chunked(text: str, fits: Callable[[str], bool], rules: tuple[re.Pattern[str], ...] = SPLITS) -> list[str]:

@@ -8,6 +8,8 @@ multiples are taken within a round, then the median.
 """
 
 import argparse
+import os
+import shutil
 import statistics
 import sys
 import tempfile
@@ -48,11 +50,12 @@ QUESTIONS, POOL, FEWEST = 1000, 256, 64
 
 @dataclass
 class Timed:
-    """Something that is timed; `floor` is the name of what it is compared with."""
+    """Something that is timed, once `before` was called; `floor` is the name of what it is compared with."""
 
     name: str
     run: Callable[[], Any]
     floor: str
+    before: Callable[[], Any] = lambda: None
     seconds: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
 
@@ -70,6 +73,7 @@ def table(title: str, cases: Sequence[Timed], repeats: int) -> list[list[str]]:
     """Each case `repeats` times in turn: medians, and the multiple of its floor within each round."""
     for _ in range(repeats):
         for case in cases:
+            case.before()
             wall, cpu = time.perf_counter(), time.process_time()
             case.run()
             case.seconds.append(time.perf_counter() - wall)
@@ -106,13 +110,16 @@ def unit(rng: np.random.Generator, *shape: int) -> np.ndarray:
     return (rows / np.linalg.norm(rows, axis=-1, keepdims=True)).astype(np.float32)
 
 
+def forget(store: Store, *stages: str) -> None:
+    """Empty these stages' folders."""
+    for name in stages:
+        shutil.rmtree(store.root / name, ignore_errors=True)
+
+
 def publish_all(made_by: Any, maker: Any, job: Job) -> dict[str, Any]:
-    """All items of a stage as the local engine makes them: claimed, made as a stream, published again."""
+    """All items of a stage as the local engine makes them: claimed, made as a stream, published."""
     results: dict[str, Any] = {}
-    items = made_by.items(job)
-    for item in items:
-        job.store.drop(made_by.name, item.key)
-    stop = StopFlag()
+    items, stop = made_by.items(job), StopFlag()
     press = Press.of(made_by, job, False, stop)
     in_stream(press, maker, items, lambda item, made: results.update({item.id: made}), stop)
     job.results[made_by.name] = results
@@ -141,7 +148,7 @@ def embed_table(store: Store, frames: int, repeats: int) -> tuple[list[list[str]
     return table(f"embed, {VIDEOS} videos of {frames} frames", [
         Timed(floor, bare, floor),
         Timed("as a stream: forwards shared, frames decoded meanwhile",
-              lambda: publish_all(embed.STAGE, maker, job), floor),
+              lambda: publish_all(embed.STAGE, maker, job), floor, lambda: forget(store, "embed")),
         Timed("one video after the other", lambda: [maker.make(item) for item in embed.STAGE.items(job)], floor),
     ], repeats), job, encoder
 
@@ -161,7 +168,8 @@ def question_table(job: Job, encoder: Any, repeats: int) -> list[list[str]]:
         ask()
 
     return table(f"score, one video of {FEWEST} frames", [
-        Timed("first question", first, "first question"), Timed("second question", ask, "first question"),
+        Timed("first question", first, "first question", lambda: forget(job.store, "embed", "score")),
+        Timed("second question", ask, "first question", lambda: forget(job.store, "score")),
         Timed("its text encoder alone", lambda: encoder.text.__wrapped__("What is in 0.mp4?"), "first question"),
     ], repeats)
 
@@ -184,8 +192,23 @@ def thousand_table(store: Store, repeats: int) -> list[list[str]]:
 
     name = f"{QUESTIONS} questions, texts free, claimed and published"
     return table(f"score, {POOL} frames with 9 tiles", [
-        Timed(name, all_at_once, name), Timed("of that, tokens, cosines and files", without_cache, name),
+        Timed(name, all_at_once, name, lambda: forget(store, "score")),
+        Timed("of that, tokens, cosines and files", without_cache, name),
+        Timed("as many folders with two files, synced once", lambda: plain_folders(store.root / "plain"), name,
+              lambda: forget(store, "plain")),
     ], repeats)
+
+
+def plain_folders(folder: Path) -> None:
+    """What the disk takes to hold a score artefact for each question, whoever writes them."""
+    folder.mkdir()
+    for n in range(QUESTIONS):
+        os.mkdir(f"{folder}/{n}")
+        for name, size in (("score.safetensors", POOL * 52), ("manifest.json", 1900)):
+            fd = os.open(f"{folder}/{n}/{name}", os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+            os.write(fd, bytes(size))
+            os.close(fd)
+    os.sync()
 
 
 def bundle_table(folder: Path, repeats: int) -> list[list[str]]:
