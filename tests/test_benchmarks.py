@@ -28,6 +28,7 @@ def test_the_training_step_is_measured_and_printed_as_one_object() -> None:
     assert floor["step_s"] > 0 and {"vision_s", "prompt_s", "decode_s", "completions_s"} < set(floor)
 
 
+@pytest.mark.slow
 def test_shared_questions_are_measured_against_one_at_a_time_and_answer_the_same() -> None:
     asked = ["--videos", "2", "--questions", "3", "--frames", "16", "--tokens", "3", "--repeats", "1"]
     script = str(BENCHMARKS / "eval_throughput.py")

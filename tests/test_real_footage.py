@@ -30,10 +30,12 @@ def test_real_footage_through_every_stage(tmp_path: Path) -> None:
     assert strive("variants", *data)["done"] == count
     again = strive("variants", *data)
     assert (again["done"], again["cached"]) == (0, count)
+    kept = videos.rename(tmp_path / "elsewhere")  # once there are bundles, training needs no videos
     run = tmp_path / "run"
     strive("train", *data, "--run", run, "--set", "train.steps=2", "--set", "train.prompts_per_step=2")
     metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in metrics] == [1, 2] and all(row["grad_norm"] >= 0 for row in metrics)
+    kept.rename(videos)
     found = strive("eval", *data, "--model", run, "--run", tmp_path / "eval")
     predictions = [json.loads(line) for line in (tmp_path / "eval" / "predictions.jsonl").read_text().splitlines()]
     assert len(predictions) == count == found["done"] and 0 <= found["accuracy"] <= 1
@@ -41,15 +43,3 @@ def test_real_footage_through_every_stage(tmp_path: Path) -> None:
     sheet = tmp_path / "sheet.png"
     strive("inspect", "bikes-01", *data, "--out", sheet)
     assert sheet.read_bytes().startswith(b"\x89PNG")
-
-
-def test_the_videos_may_be_gone_once_there_are_bundles(tmp_path: Path) -> None:
-    videos = real_videos(tmp_path / "videos")
-    data = ("--data", QUESTIONS, "--videos", videos, "--limit", "4")
-    strive("variants", *data)
-    for video in videos.iterdir():
-        video.unlink()
-    found = strive(
-        "train", *data, "--run", tmp_path / "run", "--set", "train.steps=1", "--set", "train.prompts_per_step=2"
-    )
-    assert found["status"] == "ok"

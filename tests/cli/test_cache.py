@@ -4,25 +4,20 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typed import typed
 
 from strive.cache.artefact import Artefact
 from strive.cache.key import make_key
 from strive.cache.store import Store
 
-MAIN = "from strive.cli.main import main; main()"
 
-
-def strive(*arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", MAIN, *arguments], capture_output=True, text=True, timeout=60,
-        stdin=subprocess.DEVNULL, **more,
-    )
+def strive(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return typed(*arguments)
 
 
 def answer(*arguments: str) -> tuple[int, dict[str, Any]]:

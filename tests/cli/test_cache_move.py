@@ -2,20 +2,16 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typed import typed
 from videos import make_video
-
-MAIN = "from strive.cli.main import main; main()"
 
 
 def strive(*arguments: str | Path) -> tuple[int, dict[str, Any]]:
-    done = subprocess.run([sys.executable, "-c", MAIN, *map(str, arguments), "--json"], capture_output=True, text=True,
-                          timeout=120, stdin=subprocess.DEVNULL)
+    done = typed(*arguments, "--json")
     return done.returncode, json.loads(done.stdout)
 
 

@@ -1,12 +1,11 @@
 """Several `--data`: weights as typed, folders, ids that clash, and a plan that says what is drawn from where."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typed import typed
 
 from strive.cli.data_files import data_files, file_and_weight, names_of
 from strive.configs.errors import UsageError
@@ -22,9 +21,8 @@ def rows(path: Path, *ids: str) -> Path:
 
 
 def plan(folder: Path, *arguments: str, code: int = 0) -> dict[str, Any]:
-    command = [sys.executable, "-m", "strive.cli", "train", "--run", str(folder / "run"), "--model", "demo",
-               "--dry-run", "--json", "-s", "train.prompts_per_step=3", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = typed("train", "--run", folder / "run", "--model", "demo", "--dry-run", "--json",
+                 "-s", "train.prompts_per_step=3", *arguments)
     assert done.returncode == code, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found

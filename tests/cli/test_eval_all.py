@@ -3,16 +3,15 @@
 import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from typed import typed
 
 LAYOUTS = Path(__file__).parents[1] / "data" / "layouts"
-MAIN = "from strive.cli.main import main; main()"
 SMALL = ("--model", "demo", "--preset", "demo", "-s", "eval.max_new_tokens=2", "-s", "eval.frames=2")
 ABSENT = {"videomme", "tempcompass", "videommmu", "perceptiontest", "mvbench"}
 TABLE = "tempcompass/multi-choice/test-00000-of-00001.parquet"
@@ -25,9 +24,7 @@ def strive(tmp_path_factory: pytest.TempPathFactory) -> Strive:
     cache = tmp_path_factory.mktemp("cache")
 
     def call(*arguments: Any) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-c", MAIN, "eval", "--cache-dir", cache, *SMALL, *arguments]
-        return subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=180,
-                              stdin=subprocess.DEVNULL)
+        return typed("eval", "--cache-dir", cache, *SMALL, *arguments)
 
     return call
 

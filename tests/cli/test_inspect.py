@@ -3,13 +3,13 @@
 import io
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from typed import typed
 
 from strive.cache.store import Store
 from strive.configs.data_stages import VariantsConfig
@@ -20,15 +20,11 @@ from strive.stages.frames.scores import Scores, zscore
 from strive.stages.tasks.sample import Sample
 from strive.stages.views.build import build_views
 
-MAIN = "from strive.cli.main import main; main()"
 KEY = "ab" * 32
 
 
 def strive(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", MAIN, "inspect", *arguments], capture_output=True, text=True, timeout=60,
-        stdin=subprocess.DEVNULL,
-    )
+    return typed("inspect", *arguments)
 
 
 def answer(*arguments: str) -> dict[str, Any]:

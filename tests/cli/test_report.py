@@ -7,19 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typed import typed
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "report"))
 
 from eval_runs import prediction, write_eval
 
-MAIN = "from strive.cli.main import main; main()"
-
 
 def strive(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", MAIN, "report", *arguments], capture_output=True, text=True, timeout=60,
-        stdin=subprocess.DEVNULL, cwd=cwd,
-    )
+    return typed("report", *arguments, cwd=cwd)
 
 
 @pytest.fixture

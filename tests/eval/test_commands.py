@@ -1,30 +1,22 @@
 """`strive eval`, `ask` and `check` as users call them: one JSON object, exit codes, what was seen."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from eval_jobs import SETS, small_config
+from typed import typed
 
 from strive.cache.store import Store
 from strive.stages.eval.ask import ask
 from strive.stages.reporter import Silent
 
-MAIN = "from strive.cli.main import main; main()"
 SMALL = [part for pair in SETS for part in ("--set", pair)]
 
 
 def strive(*arguments: Any) -> tuple[int, dict[str, Any], str]:
-    done = subprocess.run(
-        [sys.executable, "-c", MAIN, *map(str, arguments), "--json"],
-        capture_output=True,
-        text=True,
-        timeout=180,
-        stdin=subprocess.DEVNULL,
-    )
+    done = typed(*arguments, "--json")
     assert done.stdout.count("\n") == 1, done.stdout + done.stderr
     return done.returncode, json.loads(done.stdout), done.stderr
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typed import typed
 from videos import make_video
 
 SETTINGS = {
@@ -41,7 +42,7 @@ def command(world: Path, run: Path, *more: str) -> list[str]:
 
 
 def strive(arguments: list[str], code: int) -> dict[str, Any]:
-    done = subprocess.run([*arguments, "--json"], capture_output=True, text=True, timeout=300)
+    done = typed(*arguments[3:], "--json", timeout=300)
     assert done.returncode == code, done.stderr
     (line,) = done.stdout.splitlines()
     found: dict[str, Any] = json.loads(line)

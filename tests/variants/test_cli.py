@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typed import typed
 from videos import make_video
 
 from strive.stages.bundle import Bundle
@@ -37,8 +38,7 @@ def strive(command: str, world: Path, *more: str, sets: tuple[str, ...] = SMALL)
     arguments = [command, "--data", str(world / "data.jsonl"), "--videos", str(world / "videos"), *more]
     for one in sets:
         arguments += ["--set", one]
-    return subprocess.run([sys.executable, "-m", "strive.cli", *arguments], capture_output=True, text=True, timeout=120,
-                          stdin=subprocess.DEVNULL)
+    return typed(*arguments)
 
 
 def answer(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:

@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "grade_speed.py"
 
 
+@pytest.mark.slow
 def test_the_measurement_prints_a_line_for_each_kind_and_size() -> None:
     done = subprocess.run([sys.executable, str(SCRIPT), "20"], capture_output=True, text=True, check=True)
     lines = [line.split() for line in done.stdout.splitlines()[1:]]

@@ -54,20 +54,22 @@ class Run:
 
 
 class WarmProcess:
-    """Starts commands; `folder` takes their output."""
+    """Starts commands; `folder` takes their output. It imports `modules` too."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, modules: Sequence[str] = ()) -> None:
         self._folder, self._count = folder, 0
-        self._process = subprocess.Popen([sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                         start_new_session=True, text=True)
+        self._process = subprocess.Popen([sys.executable, __file__, *modules], stdin=subprocess.PIPE,
+                                         stdout=subprocess.PIPE, start_new_session=True, text=True)
         self.ask({})
 
-    def start(self, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> Run:
-        """Start `strive ARGUMENTS`."""
+    def start(
+        self, arguments: Sequence[str], environment: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> Run:
+        """Start `strive ARGUMENTS` with these variables added to those that there were, in the folder `cwd`."""
         self._count += 1
         out, err = (self._folder / f"{self._count}.{name}" for name in ("out", "err"))
         request = {"arguments": list(arguments), "environment": dict(environment or {}), "out": str(out),
-                   "err": str(err)}
+                   "err": str(err), "cwd": str(cwd or Path.cwd())}
         return Run(self, self.ask(request)["pid"], out, err)
 
     def finish(self, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -93,7 +95,7 @@ class WarmProcess:
 
 def serve() -> None:
     """Import, then answer requests until nobody asks."""
-    for name in HEAVY:
+    for name in (*HEAVY, *sys.argv[1:]):
         importlib.import_module(name)
     from strive.cli import main
     from strive.stages import registry, runner
@@ -142,11 +144,15 @@ def become(request: dict[str, Any], tell: int) -> None:
                                (2, request["err"], os.O_CREAT | os.O_WRONLY)):
         os.dup2(os.open(name, mode, 0o666), number)
     os.environ.update(request["environment"])
+    os.chdir(request["cwd"])
     sys.argv = ["strive", *request["arguments"]]
     os.close(tell)
     from strive.cli.main import run
 
-    code = run(sys.argv[1:])
+    try:
+        code = run(sys.argv[1:])
+    except SystemExit as left:
+        code = int(left.code or 0)
     for thread in threading.enumerate():  # as the end of an interpreter does, without a second of freeing torch
         if thread is not threading.main_thread() and not thread.daemon:
             thread.join()
