@@ -1,12 +1,11 @@
 """Hand-written questions on real footage go through every stage by the command line that users type."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from real_footage import real_videos
+from typed import typed
 
 QUESTIONS = Path(__file__).parent / "data" / "real" / "questions.jsonl"
 DEMO = ("--preset", "demo", "--json")
@@ -14,8 +13,7 @@ DEMO = ("--preset", "demo", "--json")
 
 def strive(*arguments: str | Path) -> dict[str, Any]:
     """Run one command and return its JSON object; any exit code but 0 fails with what was said."""
-    command = [sys.executable, "-m", "strive.cli", *map(str, arguments), *DEMO]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=400)
+    done = typed(*arguments, *DEMO, timeout=400)
     assert done.returncode == 0, done.stdout + done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found
