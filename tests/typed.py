@@ -27,7 +27,7 @@ def warm() -> WarmProcess:
 def typed(*arguments: Any, timeout: float = 180, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
     """`strive ARGUMENTS` with this process's environment, run to its end. Raises `TimeoutExpired`."""
     given = list(map(str, arguments))
-    run = warm().start(given, os.environ, cwd)
+    run = warm().start(given, os.environ, cwd, whole=True)
     code = run.wait(timeout)
     if code is None:
         run.kill()

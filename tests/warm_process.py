@@ -63,13 +63,15 @@ class WarmProcess:
         self.ask({})
 
     def start(
-        self, arguments: Sequence[str], environment: Mapping[str, str] | None = None, cwd: Path | None = None
+        self, arguments: Sequence[str], environment: Mapping[str, str] | None = None, cwd: Path | None = None,
+        whole: bool = False,
     ) -> Run:
-        """Start `strive ARGUMENTS` with these variables added to those that there were, in the folder `cwd`."""
+        """Start `strive ARGUMENTS` in the folder `cwd`; `environment` is added to what there was when this process
+        started, or with `whole` is all that there is."""
         self._count += 1
         out, err = (self._folder / f"{self._count}.{name}" for name in ("out", "err"))
         request = {"arguments": list(arguments), "environment": dict(environment or {}), "out": str(out),
-                   "err": str(err), "cwd": str(cwd or Path.cwd())}
+                   "err": str(err), "cwd": str(cwd or Path.cwd()), "whole": whole}
         return Run(self, self.ask(request)["pid"], out, err)
 
     def finish(self, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -143,6 +145,8 @@ def become(request: dict[str, Any], tell: int) -> None:
     for number, name, mode in ((0, os.devnull, os.O_RDONLY), (1, request["out"], os.O_CREAT | os.O_WRONLY),
                                (2, request["err"], os.O_CREAT | os.O_WRONLY)):
         os.dup2(os.open(name, mode, 0o666), number)
+    if request["whole"]:
+        os.environ.clear()
     os.environ.update(request["environment"])
     os.chdir(request["cwd"])
     sys.argv = ["strive", *request["arguments"]]
@@ -152,7 +156,7 @@ def become(request: dict[str, Any], tell: int) -> None:
     try:
         code = run(sys.argv[1:])
     except SystemExit as left:
-        code = int(left.code or 0)
+        code = left.code if isinstance(left.code, int) else int(left.code is not None)
     for thread in threading.enumerate():  # as the end of an interpreter does, without a second of freeing torch
         if thread is not threading.main_thread() and not thread.daemon:
             thread.join()

@@ -42,7 +42,7 @@ def command(world: Path, run: Path, *more: str) -> list[str]:
 
 
 def strive(arguments: list[str], code: int) -> dict[str, Any]:
-    done = typed(*arguments[3:], "--json", timeout=300)
+    done = typed(*arguments[3:], "--json", timeout=300)  # what follows `python -m strive.cli`
     assert done.returncode == code, done.stderr
     (line,) = done.stdout.splitlines()
     found: dict[str, Any] = json.loads(line)
